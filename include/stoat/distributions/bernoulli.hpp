@@ -1,0 +1,43 @@
+// stoat/distributions/bernoulli.hpp: the coin toss.
+#pragma once
+
+#include <stoat/distributions/law.hpp>
+#include <stoat/tape/scalar.hpp>
+
+namespace stoat {
+
+/// Bernoulli(p): 1 with probability p in [0, 1], else 0. The outcome is 1 if and only if u < p for the keyed uniform u.
+template <class S>
+struct Bernoulli {
+  using Scalar = S;
+  S p;
+
+  explicit Bernoulli(S probability) : p(probability) {}
+
+  static constexpr std::string_view name = "Bernoulli";
+  static constexpr int parameters = 1;
+  template <class F>
+  auto map(F&& f) const {
+    return Bernoulli<std::decay_t<decltype(f(p))>>(f(p));
+  }
+
+  std::string problem() const { return p >= 0 && p <= 1 ? std::string() : outside("p", p, "[0, 1]"); }
+  bool boundary() const { return p == 0 || p == 1; }
+  Support support() const { return {0, 1}; }
+  double pmf(std::int64_t k) const { return k == 1 ? p : k == 0 ? 1 - p : 0.0; }
+  double cdf(std::int64_t k) const { return k < 0 ? 0.0 : k == 0 ? 1 - p : 1.0; }
+  void cdf_derivative(std::int64_t k, std::span<double> out) const { out[0] = k == 0 ? -1 : 0; }
+  std::int64_t quantile(double u) const { return u < p; }
+
+  void score(std::int64_t k, std::span<double> out) const { out[0] = k == 1 ? 1 / p : -1 / (1 - p); }
+  void up_rate(std::int64_t, std::span<double> out) const { out[0] = 1 / (1 - p); }
+  void down_rate(std::int64_t, std::span<double> out) const { out[0] = -1 / p; }
+  /// alpha = 1 - p: the other value with weight 1, whichever was drawn. No other choice has a smaller second moment.
+  double mixture() const { return 1 - p; }
+  S mean() const { return p; }
+  void mean_derivative(std::span<double> out) const { out[0] = 1; }
+};
+template <class E>
+Bernoulli(E&&) -> Bernoulli<ScalarOf<E>>;
+
+}  // namespace stoat

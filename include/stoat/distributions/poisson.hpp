@@ -1,0 +1,49 @@
+// stoat/distributions/poisson.hpp: the number of events at a constant rate.
+#pragma once
+
+#include <stoat/distributions/law.hpp>
+#include <stoat/tape/scalar.hpp>
+
+namespace stoat {
+
+namespace detail {
+double poisson_pmf(double rate, std::int64_t k);
+double poisson_cdf(double rate, std::int64_t k);
+std::int64_t poisson_quantile(double rate, double u);
+}  // namespace detail
+
+/// Poisson(rate): events of mean number rate >= 0. d F(k) / d rate = -pmf(k).
+template <class S>
+struct Poisson {
+  using Scalar = S;
+  S rate;
+
+  explicit Poisson(S mean_number) : rate(mean_number) {}
+
+  static constexpr std::string_view name = "Poisson";
+  static constexpr int parameters = 1;
+  template <class F>
+  auto map(F&& f) const {
+    return Poisson<std::decay_t<decltype(f(rate))>>(f(rate));
+  }
+
+  std::string problem() const { return rate >= 0 && std::isfinite(rate) ? std::string() : outside("rate", rate, "[0, infinity)"); }
+  bool boundary() const { return rate == 0; }
+  Support support() const { return {}; }
+  double pmf(std::int64_t k) const { return detail::poisson_pmf(rate, k); }
+  double cdf(std::int64_t k) const { return detail::poisson_cdf(rate, k); }
+  void cdf_derivative(std::int64_t k, std::span<double> out) const { out[0] = -detail::poisson_pmf(rate, k); }
+  std::int64_t quantile(double u) const { return detail::poisson_quantile(rate, u); }
+
+  void score(std::int64_t k, std::span<double> out) const { out[0] = (k > 0 ? static_cast<double>(k) / rate : 0.0) - 1; }
+  void up_rate(std::int64_t, std::span<double> out) const { out[0] = 1; }
+  void down_rate(std::int64_t k, std::span<double> out) const { out[0] = -static_cast<double>(k) / rate; }
+  /// alpha = 1: always one event more, with weight 1.
+  double mixture() const { return 1; }
+  S mean() const { return rate; }
+  void mean_derivative(std::span<double> out) const { out[0] = 1; }
+};
+template <class E>
+Poisson(E&&) -> Poisson<ScalarOf<E>>;
+
+}  // namespace stoat

@@ -1,0 +1,27 @@
+// stoat/driver/compare.hpp: several estimators on one program, against the truth.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <stoat/driver/comparison.hpp>
+#include <stoat/driver/estimate.hpp>
+
+namespace stoat {
+
+struct CompareOptions {
+  std::uint64_t samples = 10'000;  ///< gradient draws of each estimator
+  std::uint64_t seed = 1;
+  int threads = 0;
+  std::optional<Exact> truth{};  ///< if absent: by enumeration, or else the pooled unbiased estimators
+  std::string name = "program";
+  double confidence = 0.95;
+  std::size_t max_draws = std::size_t{1} << 24;
+};
+
+/// Runs each estimator and judges it. One that refuses the program appears with the reason.
+Comparison compare(const Program<double>& program, const Eigen::VectorXd& theta, const std::vector<AnyEstimator>& estimators,
+                   const CompareOptions& options = {});
+
+}  // namespace stoat

@@ -1,0 +1,95 @@
+// stoat/driver/comparison.hpp: what a comparison of estimators found, judged and reported.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include <Eigen/Core>
+
+#include <stoat/error.hpp>
+
+namespace stoat {
+
+/// The exact (or independently computed) value and gradient of an expected cost.
+struct Exact {
+  double value = 0;
+  Eigen::VectorXd gradient;
+  std::string source;  ///< "enumeration", "closed form", ...
+  double value_error = 0;
+  Eigen::VectorXd gradient_error;  ///< standard errors; empty: exact
+};
+
+/// One estimator on one program.
+struct ComparisonRow {
+  std::string estimator;  ///< "LeaveOneOut(4)"
+  bool unbiased = true;   ///< what the estimator claims
+  std::string skipped;    ///< the reason; empty if it ran
+  std::uint64_t samples = 0;
+  double value = 0, value_error = 0;
+  Eigen::VectorXd gradient, gradient_error;  ///< mean and its standard error
+  double total_variance = 0;                 ///< trace of the covariance of one gradient draw
+  double relative_bias = 0;                  ///< |mean - truth| / |truth| with the noise removed; absolute if the truth is 0
+  double relative_bias_error = 0;            ///< its standard error
+  double projection_z = 0;             ///< largest |z| over 32 fixed dense projections of mean - truth, the truth's error included
+  double minimum_detectable_bias = 0;  ///< 3 standard errors of the mean gradient (its norm) / |truth|
+  double runs_per_sample = 0;          ///< executions of the program, plain or recorded; a replay counts its suffix fraction
+  double sweeps_per_sample = 0;
+  double seconds_per_sample = 0;
+  double cosine = 0;          ///< of the mean and the truth
+  double sign_agreement = 0;  ///< fraction of the |truth| mass whose sign agrees
+  double largest_share = 0;   ///< largest squared deviation of one draw / sum of squared deviations
+  std::string verdict;        ///< "unbiased within 1.2 %", "BIASED 37 %", "underpowered", "heavy tail", ...
+  std::vector<std::string> notes;
+};
+
+/// Every estimator on one program, next to the truth. Without a truth (empty gradient) the bias is left open.
+struct Comparison {
+  std::string program;
+  Eigen::VectorXd theta;
+  Exact truth;
+  std::size_t sites = 0;
+  std::uint64_t seed = 0;
+  double confidence = 0.95;
+  std::vector<ComparisonRow> rows;
+
+  /// An aligned table, best work-normalised variance first.
+  void print(std::ostream& out) const;
+  /// One line per estimator; vectors joined by ';'.
+  void write_csv(const std::filesystem::path& path) const;
+  /// An array with one object per estimator; numbers that are not finite become null.
+  void write_json(const std::filesystem::path& path) const;
+  /// One self-contained page with tables and, where gnuplot is installed, plots.
+  void write_html(const std::filesystem::path& path) const;
+};
+
+std::ostream& operator<<(std::ostream& out, const Comparison& comparison);
+
+/// The same files for several comparisons. All throw Error, naming the path, if it cannot be written.
+void write_csv(const std::filesystem::path& path, const std::vector<Comparison>& comparisons);
+void write_json(const std::filesystem::path& path, const std::vector<Comparison>& comparisons);
+void write_html(const std::filesystem::path& path, const std::vector<Comparison>& comparisons);
+
+/// Fills relative_bias, its error, cosine, sign_agreement, minimum_detectable_bias and verdict from the statistics already
+/// in the row: samples, gradient, gradient_error, total_variance, projection_z, largest_share.
+void judge(ComparisonRow& row, const Exact& truth, double confidence);
+
+/// What biases and deviations are divided by: |truth|, or 1 where the truth is zero (up to rounding) or unknown.
+double gradient_scale(const Exact& truth);
+/// The z that the verdict uses: projection_z, or the z of the only coordinate.
+double bias_z(const ComparisonRow& row, const Exact& truth);
+/// Work-normalised variance: variance / |g|^2 * runs.
+double work_variance(const ComparisonRow& row, const Exact& truth);
+/// variance / |g|^2 * seconds.
+double time_variance(const ComparisonRow& row, const Exact& truth);
+/// Whether the verdict found a bias.
+bool found_biased(const ComparisonRow& row);
+/// Relative root mean square error after so many seconds of sampling, bias included.
+double error_after(const ComparisonRow& row, const Exact& truth, double seconds);
+/// Work-normalised variance of LeaveOneOut(2), or else of the first unbiased row with a variance, over each row's (NaN: none).
+std::vector<double> efficiencies(const Comparison& comparison);
+
+}  // namespace stoat

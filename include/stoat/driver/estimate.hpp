@@ -1,0 +1,108 @@
+// stoat/driver/estimate.hpp: an estimate, not a sample: mean, standard errors, cost and what was noticed on the way.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <Eigen/Core>
+
+#include <stoat/estimators/estimator.hpp>
+
+namespace stoat {
+
+/// State of a long run, given to the progress callback after each round.
+struct Progress {
+  std::uint64_t samples = 0, wanted = 0;
+  double value = 0, value_error = 0;
+  double largest_gradient_error = 0;
+  double seconds = 0;
+};
+
+struct Options {
+  std::uint64_t samples = 1000;  ///< gradient draws (an upper bound if target_error is set)
+  std::uint64_t seed = 1;
+  int threads = 0;          ///< 0: as many as OpenMP offers. The result is bit for bit the same for any number.
+  double target_error = 0;  ///< stop once every standard error of the gradient is below this
+  double time_limit = std::numeric_limits<double>::infinity();  ///< seconds; stops at the end of a round
+  std::size_t max_draws = std::size_t{1} << 24;                 ///< most draws of one run before it counts as endless
+  std::function<void(const Progress&)> progress{};
+};
+
+/// Means over gradient draws with their standard errors.
+struct Estimate {
+  std::string estimator;
+  bool unbiased = true;
+  double value = 0, value_error = 0;
+  Eigen::VectorXd gradient, gradient_error;
+  std::uint64_t samples = 0;
+  double seconds = 0;
+  double total_variance = 0;  ///< trace of the covariance of one gradient draw
+  double sites = 0;           ///< mean number of sites of a recorded run
+  Work work;                  ///< runs and sweeps in total, pilot included
+  std::vector<std::string> diagnostics;
+};
+std::ostream& operator<<(std::ostream& out, const Estimate& e);
+
+/// Expected cost and its gradient by Monte Carlo.
+/// Throws Error for empty or non-finite theta, zero samples, and anything that goes wrong inside the program (with site and
+/// run); Refusal if the estimator cannot do the program.
+Estimate estimate(const Program<double>& program, const Eigen::VectorXd& theta, const AnyEstimator& estimator,
+                  const Options& options = {});
+Estimate estimate(const Program<float>& program, const Eigen::VectorXf& theta, const AnyEstimator& estimator,
+                  const Options& options = {});
+
+/// The same for theta given as an Eigen expression.
+template <class Derived>
+Estimate estimate(const Program<typename Derived::Scalar>& program, const Eigen::MatrixBase<Derived>& theta,
+                  const AnyEstimator& estimator, const Options& options = {}) {
+  return estimate(program, Eigen::VectorX<typename Derived::Scalar>(theta), estimator, options);
+}
+
+/// The cost of one plain run.
+double run(const Program<double>& program, const Eigen::VectorXd& theta, const RunKey& key);
+
+namespace detail {
+
+/// Running means and centred second moments of a vector of quantities, mergeable (Chan, Golub, LeVeque 1979).
+struct Moments {
+  std::uint64_t count = 0;
+  Eigen::VectorXd mean, squares, smallest, largest;
+  void add(const Eigen::Ref<const Eigen::VectorXd>& x);
+  void merge(const Moments& other);
+  double variance(Eigen::Index i) const { return count > 1 ? squares[i] / static_cast<double>(count - 1) : 0; }
+  double error(Eigen::Index i) const;
+};
+
+/// Draws many samples on several threads. Kept between estimates, so tapes stay warm.
+template <class T>
+class MonteCarlo {
+ public:
+  MonteCarlo(const Program<T>& program, const Eigen::VectorX<T>& theta, int threads, std::size_t max_draws);
+  ~MonteCarlo();
+
+  struct Result {
+    Moments moments;  ///< value, gradient, then one entry per projection
+    Work work;
+    typename Trace<T>::Notes notes;
+    double seconds = 0;
+  };
+  /// Samples are dealt in fixed blocks, blocks are merged in order, adaptive state changes between rounds of blocks only.
+  Result sample(const Eigen::VectorX<T>& theta, const AnyEstimator& estimator, const Options& options, std::uint64_t first_index,
+                const Eigen::MatrixXd& projections);
+
+ private:
+  std::vector<std::unique_ptr<Trace<T>>> traces_;
+};
+
+/// Notes of a result in words.
+std::vector<std::string> diagnostics(std::uint64_t recordings, std::uint64_t numbers, std::uint64_t variables,
+                                     std::uint64_t comparisons, std::size_t first_comparison, bool surrogate);
+int thread_count(int threads);
+
+}  // namespace detail
+
+}  // namespace stoat

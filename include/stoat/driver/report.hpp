@@ -1,0 +1,35 @@
+// stoat/driver/report.hpp: small tools of the report writers: numbers as text, files, plots.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace stoat::report {
+
+/// At most so many significant digits, independent of the locale; "-" if not finite.
+std::string digits(double x, int significant = 3);
+/// The shortest text that reads back as the same double; `missing` if not finite.
+std::string exact(double x, std::string_view missing = "");
+/// Text for HTML, inside and outside quoted attributes.
+std::string escape_html(std::string_view text);
+/// A CSV field, quoted where necessary.
+std::string csv_field(std::string_view text);
+
+/// x such that a standard normal exceeds it with probability q in (0, 1).
+double normal_upper_quantile(double q);
+
+/// Replaces the file in one step (temporary file, rename). Throws Error naming the path.
+void write_file(const std::filesystem::path& path, std::string_view content);
+
+/// The SVG elements that one gnuplot run made.
+struct Plots {
+  std::vector<std::string> svg;  ///< empty where a plot failed
+  std::string problem;           ///< why there are none; empty if all went well
+};
+/// Runs one script for all plots; plot i is what the script wrote to 'i.svg' in its working directory.
+Plots gnuplot(const std::string& script, std::size_t plots);
+
+}  // namespace stoat::report

@@ -1,0 +1,110 @@
+// stoat/estimators/estimator.hpp: what a gradient estimator is.
+//
+// An estimator makes one gradient draw from a trace. It is four choices: the value a program sees at a site, the slope of the
+// edge from outcome to parameter in an OPEN sweep, the number seeded at a parameter in a CUT sweep, and the plan of runs.
+//
+//   struct MyEstimator {
+//     static constexpr bool unbiased = true;
+//     std::string name() const;
+//     template <class T> void sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const;
+//   };
+//
+// Optional members: `int keys() const` (run keys used by one sample, default 1), `static constexpr bool uses_mean` (wants the
+// mean cost of past samples as a baseline), `static constexpr bool deterministic` (one sample is the answer).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <Eigen/Core>
+
+#include <stoat/program/trace.hpp>
+
+namespace stoat {
+
+/// What a sample may know besides its trace.
+struct SampleContext {
+  std::uint64_t seed = 0;
+  std::uint64_t index = 0;  ///< number of this sample
+  int keys = 1;
+  double mean_cost = 0;  ///< mean cost over earlier rounds and the pilot; never over the present round
+  /// The key of the k-th independent run of this sample.
+  RunKey key(int k = 0) const { return {seed, index * static_cast<std::uint64_t>(keys) + static_cast<std::uint64_t>(k)}; }
+  /// Randomness for the estimator's own choices, independent of the program's draws.
+  Generator choices() const { return Generator({seed, index, Purpose::engine}); }
+};
+
+/// One draw of a gradient estimate. `gradient` comes in as zeros of the right length.
+struct GradientDraw {
+  double value = 0;
+  Eigen::VectorXd gradient;
+};
+
+template <class E>
+concept Estimator = std::copy_constructible<E> &&
+    requires(const E& e, Trace<double>& trace, const SampleContext& context, GradientDraw& out) {
+  { E::unbiased } -> std::convertible_to<bool>;
+  { e.name() } -> std::convertible_to<std::string>;
+  e.sample(trace, context, out);
+};
+
+/// Any estimator, erased. Knobs are checked by the estimator when it samples.
+class AnyEstimator {
+ public:
+  template <Estimator E>
+    requires(!std::same_as<E, AnyEstimator>)
+  AnyEstimator(E estimator) : model_(std::make_shared<const Model<E>>(std::move(estimator))) {}
+
+  std::string name() const { return model_->name(); }
+  bool unbiased() const { return model_->unbiased(); }
+  bool uses_mean() const { return model_->uses_mean(); }
+  bool deterministic() const { return model_->deterministic(); }
+  int keys() const { return model_->keys(); }
+  void sample(Trace<double>& trace, const SampleContext& context, GradientDraw& out) const { model_->sample(trace, context, out); }
+  void sample(Trace<float>& trace, const SampleContext& context, GradientDraw& out) const { model_->sample(trace, context, out); }
+
+ private:
+  struct Concept {
+    virtual ~Concept() = default;
+    virtual std::string name() const = 0;
+    virtual bool unbiased() const = 0;
+    virtual bool uses_mean() const = 0;
+    virtual bool deterministic() const = 0;
+    virtual int keys() const = 0;
+    virtual void sample(Trace<double>&, const SampleContext&, GradientDraw&) const = 0;
+    virtual void sample(Trace<float>&, const SampleContext&, GradientDraw&) const = 0;
+  };
+  template <class E>
+  struct Model final : Concept {
+    E e;
+    explicit Model(E estimator) : e(std::move(estimator)) {}
+    std::string name() const override { return e.name(); }
+    bool unbiased() const override { return E::unbiased; }
+    bool uses_mean() const override {
+      if constexpr (requires { E::uses_mean; }) return E::uses_mean;
+      else return false;
+    }
+    bool deterministic() const override {
+      if constexpr (requires { E::deterministic; }) return E::deterministic;
+      else return false;
+    }
+    int keys() const override {
+      if constexpr (requires { e.keys(); }) return e.keys();
+      else return 1;
+    }
+    void sample(Trace<double>& t, const SampleContext& c, GradientDraw& out) const override { e.sample(t, c, out); }
+    void sample(Trace<float>& t, const SampleContext& c, GradientDraw& out) const override {
+      if constexpr (requires { e.sample(t, c, out); }) e.sample(t, c, out);
+      else throw Refusal(e.name() + ": not available for programs in float");
+    }
+  };
+  std::shared_ptr<const Concept> model_;
+};
+
+/// Declares sample() for float and double of an estimator whose definition is in lib/.
+#define STOAT_SAMPLE \
+  template <class T> \
+  void sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const
+
+}  // namespace stoat

@@ -1,0 +1,48 @@
+// stoat/program/program.hpp: a stochastic program behind a pointer, so that estimators are compiled once.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include <stoat/program/sampler.hpp>
+
+namespace stoat {
+
+/// A callable S(Sampler<S>& draw, const Vector<S>& theta), generic in S: double (or float) when it is run or replayed,
+/// Var<double> when it is recorded. It must be safe to call from several threads at once and depend on nothing but
+/// its arguments.
+template <class F, class T>
+concept ProgramFor = requires(const F& f, Sampler<T>& draw, Sampler<Var<T>>& recorded, const Vector<T>& x,
+                              const Vector<Var<T>>& v) {
+  { f(draw, x) } -> std::convertible_to<T>;
+  { f(recorded, v) } -> std::convertible_to<Var<T>>;
+};
+
+/// A program over T = float or double, type-erased per run.
+template <class T>
+class Program {
+ public:
+  template <class F>
+    requires(!std::same_as<std::remove_cvref_t<F>, Program> && ProgramFor<std::remove_cvref_t<F>, T>)
+  Program(F&& f) : model_(std::make_shared<const Model<std::remove_cvref_t<F>>>(std::forward<F>(f))) {}
+
+  T operator()(Sampler<T>& draw, const Vector<T>& theta) const { return model_->run(draw, theta); }
+  Var<T> operator()(Sampler<Var<T>>& draw, const Vector<Var<T>>& theta) const { return model_->run(draw, theta); }
+
+ private:
+  struct Concept {
+    virtual ~Concept() = default;
+    virtual T run(Sampler<T>&, const Vector<T>&) const = 0;
+    virtual Var<T> run(Sampler<Var<T>>&, const Vector<Var<T>>&) const = 0;
+  };
+  template <class F>
+  struct Model final : Concept {
+    F f;
+    explicit Model(F g) : f(std::move(g)) {}
+    T run(Sampler<T>& draw, const Vector<T>& theta) const override { return static_cast<T>(f(draw, theta)); }
+    Var<T> run(Sampler<Var<T>>& draw, const Vector<Var<T>>& theta) const override { return Var<T>(f(draw, theta)); }
+  };
+  std::shared_ptr<const Concept> model_;
+};
+
+}  // namespace stoat

@@ -1,0 +1,312 @@
+// stoat/program/sampler.hpp: where a program gets its draws from.
+//
+// Every discrete draw is a *sample site*, numbered in the order of execution. Its outcome is the law's inversion of one
+// uniform number keyed by (seed, run, site), unless it is forced: a replay forces the sites before a changed one to their
+// recorded outcomes, the changed one to its alternative, and lets all later ones draw on the same keys.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <stoat/distributions/law.hpp>
+#include <stoat/program/discrete.hpp>
+#include <stoat/program/site.hpp>
+#include <stoat/random/philox.hpp>
+
+namespace stoat {
+
+inline constexpr std::size_t no_site = std::numeric_limits<std::size_t>::max();
+
+/// How the draws of a run are decided.
+struct DrawPlan {
+  RunKey key;
+  std::span<const std::int64_t> forced{};    ///< outcomes of the first sites
+  std::size_t changed = no_site;             ///< the site after them that is forced to another outcome ...
+  std::int64_t change_to = 0;                ///< ... this one
+  bool lowest = false;                       ///< afterwards: the lowest outcome of positive probability instead of a draw
+  std::size_t limit = std::size_t{1} << 24;  ///< most draws of one run
+};
+
+/// What samplers of plain and recorded runs share. It is a Boost.Random uniform random bit generator: raw words continue in
+/// the stream of the last site, so noise taken from them is repeated by replays and shifts no other draw.
+class SamplerBase {
+ public:
+  using result_type = std::uint32_t;
+  static constexpr result_type min() { return 0; }
+  static constexpr result_type max() { return 0xffffffff; }
+  result_type operator()() {
+    if (word_used_ == 4) next_words();
+    return words_[word_used_++];
+  }
+
+  /// Number of sites visited so far in this run.
+  std::size_t sites() const { return site_; }
+  const std::vector<std::int64_t>& outcomes() const { return outcomes_; }
+  /// "(site 17, run 3)"
+  std::string where() const;
+
+ protected:
+  void begin(const DrawPlan& plan);
+
+  /// The outcome of the next site under a plain law; `u()` gives its uniform.
+  template <PlainLaw L, class U>
+  std::int64_t decide(const L& law, U&& u) {
+    if constexpr (requires { law.problem(); }) {
+      if (const std::string trouble = law.problem(); !trouble.empty()) [[unlikely]]
+        complain(L::name, trouble);
+    }
+    if (site_ >= plan_.limit) [[unlikely]]
+      too_many();
+    std::int64_t k;
+    if (site_ < plan_.forced.size()) k = forced(plan_.forced[site_], law.support(), L::name);
+    else if (site_ == plan_.changed) k = forced(plan_.change_to, law.support(), L::name);
+    else if (plan_.lowest) k = lowest(law);
+    else k = law.quantile(u());
+    return k;
+  }
+  /// The lowest outcome of positive probability.
+  template <PlainLaw L>
+  static std::int64_t lowest(const L& law) {
+    const Support support = law.support();
+    std::int64_t k = support.lower;
+    while (k < support.upper && !(law.pmf(k) > 0)) ++k;
+    return k;
+  }
+  void visited(std::int64_t k) {
+    outcomes_.push_back(k);
+    ++site_;
+    words_of(plan_.key.purpose, site_);
+  }
+  double uniform() {
+    if (site_ - buffer_first_ >= buffer_count_) refill();
+    return buffer_[site_ - buffer_first_];
+  }
+  double labelled_uniform(std::uint64_t label);
+  void words_of(Purpose purpose, std::uint64_t stream) {
+    stream_purpose_ = purpose;
+    stream_ = stream;
+    word_ = 1;
+    word_used_ = 4;
+  }
+  [[noreturn]] void complain(std::string_view law, const std::string& trouble) const;
+  [[noreturn]] void too_many_parameters(std::string_view law, std::size_t site) const;
+  [[noreturn]] void mean_as_number(std::string_view law, std::size_t site) const;
+  std::int64_t forced(std::int64_t k, const Support& support, std::string_view law) const {
+    if (!support.contains(k)) [[unlikely]]
+      out_of_support(k, support, law);
+    return k;
+  }
+
+  std::size_t site_ = 0;
+  std::vector<std::int64_t> outcomes_;
+
+ private:
+  void next_words();
+  void refill();
+  [[noreturn]] void too_many() const;
+  [[noreturn]] void out_of_support(std::int64_t k, const Support& support, std::string_view law) const;
+
+  DrawPlan plan_;
+  // Two uniforms come from one Philox block; blocks are generated in runs.
+  static constexpr std::size_t buffer_size_ = 32;
+  std::size_t buffer_first_ = 0, buffer_count_ = 0;
+  std::array<double, buffer_size_> buffer_{};
+  Purpose stream_purpose_ = Purpose::program;
+  std::uint64_t stream_ = 0;
+  std::uint32_t word_ = 1;
+  unsigned word_used_ = 4;
+  Words words_{};
+  std::unordered_map<std::uint64_t, std::uint32_t> labels_;
+};
+
+namespace detail {
+/// The plain form of a law.
+template <class L>
+auto plain(const L& law) {
+  if constexpr (requires { law.plain(); }) return law.plain();
+  else return law.map([](const auto& x) { return static_cast<double>(value(x)); });
+}
+}  // namespace detail
+
+/// The draws of a plain run.
+template <class S>
+class Sampler : public SamplerBase {
+ public:
+  using SamplerBase::operator();
+
+  /// A discrete draw.
+  template <DiscreteLaw L>
+  Discrete<S> operator()(const L& law) {
+    return draw(law, [this] { return this->uniform(); });
+  }
+  /// A discrete draw keyed by a label and its repetition in this run instead of the order of execution. Use labels where a
+  /// changed outcome changes the number of draws: the same label keeps the same randomness.
+  template <DiscreteLaw L>
+  Discrete<S> operator()(const L& law, std::uint64_t label) {
+    return draw(law, [this, label] { return this->labelled_uniform(label); });
+  }
+  /// A continuous draw, reparameterised.
+  template <ContinuousLaw L>
+  S operator()(const L& law) {
+    if (const std::string trouble = detail::plain(law).problem(); !trouble.empty()) [[unlikely]]
+      complain(L::name, trouble);
+    return static_cast<S>(law.draw(static_cast<SamplerBase&>(*this)));
+  }
+
+  void begin(const DrawPlan& plan) { SamplerBase::begin(plan); }
+
+ private:
+  template <class L, class U>
+  Discrete<S> draw(const L& law, U&& u) {
+    const std::int64_t k = decide(detail::plain(law), u);
+    visited(k);
+    return Discrete<S>(k);
+  }
+};
+
+/// What a recorded run sees of a draw.
+enum class Outcomes {
+  constants,  ///< plain numbers: no edges, the cheapest recording
+  variables,  ///< variables whose edges to the parameters can be opened and cut
+  means,      ///< the mean of the law, a differentiable function of its parameters (mean field)
+};
+
+/// The draws of a recorded run.
+template <class T>
+class Sampler<Var<T>> : public SamplerBase {
+ public:
+  using SamplerBase::operator();
+  using S = Var<T>;
+
+  template <DiscreteLaw L>
+  Discrete<S> operator()(const L& law) {
+    return draw(law, [this] { return this->uniform(); });
+  }
+  template <DiscreteLaw L>
+  Discrete<S> operator()(const L& law, std::uint64_t label) {
+    return draw(law, [this, label] { return this->labelled_uniform(label); });
+  }
+  template <ContinuousLaw L>
+  S operator()(const L& law) {
+    if (const std::string trouble = detail::plain(law).problem(); !trouble.empty()) [[unlikely]]
+      complain(L::name, trouble);
+    return S(law.draw(static_cast<SamplerBase&>(*this)));
+  }
+
+  void begin(const DrawPlan& plan, Tape<T>& tape, Outcomes outcomes) {
+    SamplerBase::begin(plan);
+    tape_ = &tape;
+    mode_ = outcomes;
+    log_.clear();
+    parameters_.clear();
+    means_.clear();
+    tape.watch(&site_);
+  }
+
+  std::vector<Site>& log() { return log_; }
+  const std::vector<Site>& log() const { return log_; }
+  /// Tape indices of the sites' parameters, 0 where passive.
+  const std::vector<Index>& parameters() const { return parameters_; }
+
+  std::int64_t number(std::size_t site, std::int64_t outcome) {
+    if (mode_ == Outcomes::means) [[unlikely]]
+      mean_as_number(log_[site].law->name, site);
+    log_[site].number = true;
+    return outcome;
+  }
+  /// The outcome as a variable: recorded when first asked for, as a statement with one argument per active parameter.
+  S variable(std::size_t site, std::int64_t outcome) {
+    if (mode_ == Outcomes::means) return means_[site];
+    Site& s = log_[site];
+    if (mode_ == Outcomes::constants || s.count == 0) return S(outcome);
+    if (s.node == 0) {
+      if (s.count > 255) [[unlikely]]
+        too_many_parameters(s.law->name, site);
+      const auto arguments = tape_->open_statement(s.count);
+      std::fill_n(arguments.partials, s.count, T(0));
+      std::fill_n(arguments.indices, s.count, Index{0});
+      s.node = arguments.index;
+      s.arguments = arguments.first;
+    }
+    return S(static_cast<T>(outcome), s.node, tape_->tag());
+  }
+
+ private:
+  template <class L, class U>
+  Discrete<S> draw(const L& law, U&& u) {
+    const std::size_t site = site_;
+    const auto p = detail::plain(law);
+    using P = std::remove_cvref_t<decltype(p)>;
+    if (mode_ == Outcomes::means) {
+      if (const std::string trouble = problem(p); !trouble.empty()) [[unlikely]]
+        complain(P::name, trouble);
+      if constexpr (requires { S(law.mean()); }) means_.push_back(S(law.mean()));
+      else complain(P::name, "the law offers no mean(), which a mean-field run needs");
+      Site s;
+      s.law = &detail::LawTable<P>::table;
+      log_.push_back(s);
+      visited(0);
+      return {*this, site, 0};
+    }
+    const std::int64_t k = decide(p, u);
+    Site s;
+    s.law = &detail::LawTable<P>::table;
+    s.outcome = k;
+    s.first = static_cast<std::uint32_t>(parameters_.size());
+    if constexpr (requires { law.on_tape(); }) {
+      // A vector law: its normalised probabilities, consecutive on the tape.
+      const auto vector = on_this_tape(law);
+      if (vector.active()) {
+        for (Eigen::Index j = 0; j < vector.size(); ++j) parameters_.push_back(vector.first() + static_cast<Index>(j));
+      }
+      s.plain = keep(P(vector.data(), static_cast<int>(vector.size())));
+    } else {
+      bool active = false;
+      law.map([&](const auto& x) {
+        Index index = 0;
+        if constexpr (is_var<std::remove_cvref_t<decltype(x)>>) index = x.index();
+        active = active || index != 0;
+        parameters_.push_back(index);
+        return 0.0;
+      });
+      if (!active) parameters_.resize(s.first);
+      s.plain = keep(p);
+    }
+    s.count = static_cast<std::uint32_t>(parameters_.size()) - s.first;
+    log_.push_back(s);
+    visited(k);
+    return {*this, site, k};
+  }
+  template <class P>
+  const void* keep(const P& law) {
+    static_assert(std::is_trivially_copyable_v<P>, "stoat: the plain form of a law must be trivially copyable");
+    return new (tape_->arena().template allocate<P>(1)) P(law);
+  }
+  template <class L>
+  Vector<S> on_this_tape(const L& law) {
+    if constexpr (is_var<typename L::Scalar>) return law.on_tape();
+    else return Vector<S>(law.on_tape().eigen().template cast<T>().eval());
+  }
+
+  Tape<T>* tape_ = nullptr;
+  Outcomes mode_ = Outcomes::variables;
+  std::vector<Site> log_;
+  std::vector<Index> parameters_;
+  std::vector<S> means_;
+};
+
+template <class T>
+std::int64_t Discrete<Var<T>>::value() const {
+  return sampler_->number(site_, outcome_);
+}
+template <class T>
+Var<T> Discrete<Var<T>>::scalar() const {
+  return sampler_->variable(site_, outcome_);
+}
+
+}  // namespace stoat

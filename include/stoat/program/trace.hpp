@@ -1,0 +1,154 @@
+// stoat/program/trace.hpp: record once, replay and sweep many times.
+//
+// The derivative of an expected cost is E[ d_c f + sum_i d_c p_i a_i ], where d_c differentiates with every discrete outcome
+// held fixed and a_i, the *site adjoint*, has mean E[f | x_i = 1] - E[f | x_i = 0] given the history. A trace offers what it
+// takes to form such estimates: a plain run, a recording forced to the outcomes of that run, replays of it with one outcome
+// changed, and reverse sweeps with the edges from outcomes to parameters open or cut.
+#pragma once
+
+#include <Eigen/Core>
+
+#include <stoat/program/program.hpp>
+
+namespace stoat {
+
+/// Work done, in executions of the program and in reverse sweeps. A replay counts the fraction of sites it draws afresh.
+struct Work {
+  double runs = 0;
+  double sweeps = 0;
+  Work& operator+=(const Work& w) {
+    runs += w.runs, sweeps += w.sweeps;
+    return *this;
+  }
+};
+
+/// The slopes d outcome / d parameter j that an OPEN sweep uses at a site.
+template <class F>
+concept EdgeRule = requires(const F& f, const Site& site, std::span<double> out) {
+  f(site, out);
+};
+
+/// One program at one parameter vector, on one thread. Reused for all runs of an estimate; allocates nothing once warm.
+template <class T>
+class Trace {
+ public:
+  /// max_draws: most draws of one run before it is taken to be endless.
+  Trace(Program<T> program, const Eigen::VectorX<T>& theta, std::size_t max_draws = std::size_t{1} << 24);
+
+  Eigen::Index parameters() const { return theta_.size(); }
+  const Eigen::VectorX<T>& theta() const { return theta_.eigen(); }
+  /// Throws Error if theta is empty or not finite.
+  void set_parameters(const Eigen::VectorX<T>& theta);
+
+  // ---- runs -----------------------------------------------------------------------------------------------------
+
+  /// A plain run; its outcomes and cost become the baseline of recordings and replays.
+  T run(const RunKey& key);
+  /// A plain run at other parameters on the same keys.
+  T run(const RunKey& key, const Eigen::VectorX<T>& theta);
+  /// Records the baseline run again, forced to its outcomes.
+  void record(Outcomes outcomes = Outcomes::variables);
+  /// Records a run while drawing it: for estimators that make no replays. Returns its cost.
+  T record(const RunKey& key, Outcomes outcomes = Outcomes::variables);
+  /// Records a run whose first sites are forced and whose later sites take their lowest outcome (enumeration).
+  T record_lowest(const RunKey& key, std::span<const std::int64_t> forced);
+  /// The cost of the baseline run with the outcome of `site` replaced, later sites on the same keys. Plain numbers.
+  T replay(std::size_t site, std::int64_t outcome);
+
+  // ---- what was recorded ------------------------------------------------------------------------------------------
+
+  /// The cost of the baseline (of the recording, if it was drawn while recorded).
+  T cost() const { return cost_; }
+  std::size_t sites() const { return recorder_.log().size(); }
+  const Site& site(std::size_t i) const { return recorder_.log()[i]; }
+  /// True if some parameter of the site depends on theta.
+  bool active(std::size_t i) const { return site(i).count > 0; }
+  /// Appends the alternatives of a site.
+  void alternatives(std::size_t i, Alternatives& out) const;
+  const Tape<T>& tape() const { return tape_; }
+
+  // ---- sweeps -----------------------------------------------------------------------------------------------------
+
+  /// From now on sweeps stop at discrete outcomes.
+  void cut();
+  /// From now on sweeps pass from an outcome to the parameters of its law with the slopes of the rule.
+  template <EdgeRule F>
+  void open(const F& rule) {
+    for (const Site& s : recorder_.log())
+      if (s.node) open_edge(s, rule);
+    open_ = true;
+  }
+  void begin_sweep() { tape_.clear_adjoints(); }
+  void seed_cost(T a) { tape_.adjoints()[cost_index_] += a; }
+  /// Seeds parameter j of the law of a site.
+  void seed(std::size_t site, std::uint32_t j, T a) {
+    const Site& s = recorder_.log()[site];
+    tape_.adjoints()[recorder_.parameters()[s.first + j]] += a;
+  }
+  /// Reverse sweep; adds the adjoints of theta, times `factor`, to the gradient.
+  void sweep(Eigen::VectorXd& gradient, double factor = 1);
+  /// After a sweep: the adjoint that arrived at the outcome of a site.
+  T outcome_adjoint(std::size_t site) const {
+    const Index node = recorder_.log()[site].node;
+    return node ? tape_.adjoints()[node] : T(0);
+  }
+  /// Slope of the OPEN edge from outcome to parameter j, as set by open().
+  T slope(std::size_t site, std::uint32_t j) const {
+    const Site& s = recorder_.log()[site];
+    return s.node ? const_cast<Tape<T>&>(tape_).partials()[s.arguments + j] : T(0);
+  }
+
+  /// d_c of every parameter of every site at once, along up to four directions in theta (columns): with at most four
+  /// parameters these are the unit vectors and the tangents are exact partial derivatives.
+  void tangents(const Eigen::Matrix<T, Eigen::Dynamic, 4>& directions);
+  /// After tangents(): Euclidean norm of sum_j weights[j] d_c parameter(first + j).
+  double importance(const Alternative& a, std::span<const double> weights) const;
+  /// True if a CUT sweep seeded with this alternative's weights alone moves any component of theta.
+  bool moves(const Alternative& a, std::span<const double> weights);
+
+  /// Work since the last call.
+  Work take_work() { return std::exchange(work_, Work{}); }
+
+  /// What was noticed in the recordings so far.
+  struct Notes {
+    std::uint64_t recordings = 0, sites = 0;
+    std::uint64_t numbers = 0;               ///< sites with moving parameters whose outcome was read as bool or integer ...
+    std::uint64_t variables = 0;             ///< ... and those whose outcome entered arithmetic
+    std::uint64_t comparisons = 0;           ///< comparisons of continuous values that depend on theta
+    std::size_t first_comparison = no_site;  ///< the smallest number of sites before such a comparison
+  };
+  const Notes& notes() const { return notes_; }
+
+ private:
+  template <class F>
+  void open_edge(const Site& s, const F& rule) {
+    slopes_.resize(s.count);
+    rule(s, std::span<double>(slopes_));
+    for (std::uint32_t j = 0; j < s.count; ++j) {
+      tape_.partials()[s.arguments + j] = static_cast<T>(slopes_[j]);
+      tape_.indices()[s.arguments + j] = recorder_.parameters()[s.first + j];
+    }
+  }
+  void record_plan(const DrawPlan& plan, Outcomes outcomes);
+  T checked(T cost, const SamplerBase& sampler) const;
+
+  Program<T> program_;
+  Vector<T> theta_;
+  std::size_t max_draws_;
+  Tape<T> tape_;
+  Sampler<T> baseline_, replay_;
+  Sampler<Var<T>> recorder_;
+  RunKey key_;
+  T cost_ = 0;
+  T recorded_cost_ = 0;
+  Index cost_index_ = 0;
+  bool open_ = false;
+  Work work_;
+  Notes notes_;
+  std::vector<double> slopes_;
+};
+
+extern template class Trace<float>;
+extern template class Trace<double>;
+
+}  // namespace stoat

@@ -1,0 +1,29 @@
+// stoat/stoat.hpp: everything but spiking networks.
+#pragma once
+
+#include <stoat/distributions/bernoulli.hpp>
+#include <stoat/distributions/binomial.hpp>
+#include <stoat/distributions/categorical.hpp>
+#include <stoat/distributions/exponential.hpp>
+#include <stoat/distributions/geometric.hpp>
+#include <stoat/distributions/normal.hpp>
+#include <stoat/distributions/poisson.hpp>
+#include <stoat/distributions/uniform.hpp>
+#include <stoat/driver/compare.hpp>
+#include <stoat/driver/enumerate.hpp>
+#include <stoat/driver/estimate.hpp>
+#include <stoat/driver/minimize.hpp>
+#include <stoat/error.hpp>
+#include <stoat/estimators/enumeration.hpp>
+#include <stoat/estimators/estimator.hpp>
+#include <stoat/estimators/finite_difference.hpp>
+#include <stoat/estimators/replay.hpp>
+#include <stoat/estimators/score_function.hpp>
+#include <stoat/estimators/smoothed.hpp>
+#include <stoat/optim/optimizer.hpp>
+#include <stoat/program/program.hpp>
+#include <stoat/program/trace.hpp>
+#include <stoat/random/philox.hpp>
+#include <stoat/tape/gradient.hpp>
+#include <stoat/tape/tape.hpp>
+#include <stoat/tape/vector.hpp>

@@ -1,0 +1,164 @@
+#include <stoat/driver/compare.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+#include <boost/random/normal_distribution.hpp>
+
+#include <stoat/driver/enumerate.hpp>
+
+namespace stoat {
+
+Exact enumerate(const Program<double>& program, const Eigen::VectorXd& theta, const Enumeration& options) {
+  Trace<double> trace(program, theta);
+  GradientDraw draw;
+  draw.gradient.setZero(theta.size());
+  options.sample(trace, SampleContext{}, draw);
+  Exact exact;
+  exact.value = draw.value;
+  exact.gradient = draw.gradient;
+  exact.source = "enumeration of all outcomes";
+  return exact;
+}
+
+namespace {
+
+constexpr Eigen::Index projection_count = 32;
+
+/// Dense random directions, fixed for all estimators: coordinates alone mislead where most draws do not touch them.
+Eigen::MatrixXd fixed_projections(Eigen::Index d) {
+  Generator words({0x5eed, 0, Purpose::engine});
+  boost::random::normal_distribution<double> normal;
+  Eigen::MatrixXd u(d, projection_count);
+  for (Eigen::Index j = 0; j < projection_count; ++j) {
+    for (Eigen::Index i = 0; i < d; ++i) u(i, j) = normal(words);
+    u.col(j).normalize();
+  }
+  return u;
+}
+
+struct Run {
+  ComparisonRow row;
+  Eigen::VectorXd projected, projected_error;
+};
+
+Run run_one(detail::MonteCarlo<double>& monte_carlo, const Eigen::VectorXd& theta, const AnyEstimator& estimator,
+            const CompareOptions& options, const Eigen::MatrixXd& projections) {
+  Run run;
+  ComparisonRow& row = run.row;
+  row.estimator = estimator.name();
+  row.unbiased = estimator.unbiased();
+  Options sampling;
+  sampling.samples = options.samples;
+  sampling.seed = options.seed;
+  detail::MonteCarlo<double>::Result result;
+  try {
+    result = monte_carlo.sample(theta, estimator, sampling, 0, projections);
+  } catch (const Refusal& refusal) {
+    row.skipped = refusal.what();
+    return run;
+  } catch (const Error& error) {
+    row.skipped = error.what();
+    return run;
+  }
+  const detail::Moments& m = result.moments;
+  const Eigen::Index d = theta.size();
+  const double n = static_cast<double>(m.count);
+  row.samples = m.count;
+  row.value = m.mean[0];
+  row.value_error = m.error(0);
+  row.gradient = m.mean.segment(1, d);
+  row.gradient_error.resize(d);
+  for (Eigen::Index j = 0; j < d; ++j) {
+    row.gradient_error[j] = m.error(1 + j);
+    row.total_variance += m.variance(1 + j);
+  }
+  row.runs_per_sample = result.work.runs / n;
+  row.sweeps_per_sample = result.work.sweeps / n;
+  row.seconds_per_sample = result.seconds / n;
+  run.projected = m.mean.tail(projections.cols());
+  run.projected_error.resize(projections.cols());
+  for (Eigen::Index j = 0; j < projections.cols(); ++j) {
+    const Eigen::Index at = 1 + d + j;
+    run.projected_error[j] = m.error(at);
+    if (m.squares[at] > 0)
+      row.largest_share = std::max(row.largest_share,
+                                   std::pow(std::max(m.largest[at] - m.mean[at], m.mean[at] - m.smallest[at]), 2) / m.squares[at]);
+  }
+  row.notes = detail::diagnostics(result.notes.recordings, result.notes.numbers, result.notes.variables, result.notes.comparisons,
+                                  result.notes.first_comparison, !row.unbiased || row.estimator.starts_with("Debiased"));
+  return run;
+}
+
+/// Inverse-variance mean of the unbiased rows: the truth of last resort, with its standard error.
+Exact pooled(const std::vector<Run>& runs, Eigen::Index d) {
+  Exact truth;
+  truth.source = "pooled unbiased estimators";
+  truth.gradient.setZero(d);
+  truth.gradient_error.setZero(d);
+  double weights = 0, total_samples = 0;
+  for (const Run& r : runs) {
+    if (!r.row.unbiased || !r.row.skipped.empty()) continue;
+    const double variance = std::max(r.row.gradient_error.squaredNorm(), 1e-300);
+    truth.gradient += r.row.gradient / variance;
+    truth.gradient_error.array() += r.row.gradient_error.array().square() / (variance * variance);
+    truth.value += r.row.value * static_cast<double>(r.row.samples);
+    total_samples += static_cast<double>(r.row.samples);
+    weights += 1 / variance;
+  }
+  if (weights == 0) throw Error("compare: no truth is given and no unbiased estimator could run");
+  truth.gradient /= weights;
+  truth.gradient_error = truth.gradient_error.cwiseSqrt() / weights;
+  truth.value /= total_samples;
+  return truth;
+}
+
+}  // namespace
+
+Comparison compare(const Program<double>& program, const Eigen::VectorXd& theta, const std::vector<AnyEstimator>& estimators,
+                   const CompareOptions& options) {
+  if (options.samples == 0) throw Error("samples = 0: at least one sample is needed");
+  Comparison c;
+  c.program = options.name;
+  c.theta = theta;
+  c.seed = options.seed;
+  c.confidence = options.confidence;
+  detail::MonteCarlo<double> monte_carlo(program, theta, options.threads, options.max_draws);
+  {
+    Trace<double> probe(program, theta, options.max_draws);
+    probe.record({options.seed, 0}, Outcomes::constants);
+    c.sites = probe.sites();
+  }
+  const Eigen::MatrixXd projections = fixed_projections(theta.size());
+  std::vector<Run> runs;
+  for (const AnyEstimator& estimator : estimators) runs.push_back(run_one(monte_carlo, theta, estimator, options, projections));
+  if (options.truth) {
+    c.truth = *options.truth;
+  } else {
+    try {
+      c.truth = enumerate(program, theta, {.max_leaves = 1 << 16});
+    } catch (const Refusal&) { c.truth = pooled(runs, theta.size()); }
+  }
+  if (c.truth.gradient.size() != theta.size())
+    throw InvalidArgument("compare: the truth has " + std::to_string(c.truth.gradient.size()) + " components, theta has " +
+                          std::to_string(theta.size()));
+  const Eigen::VectorXd expected = projections.transpose() * c.truth.gradient;
+  Eigen::VectorXd uncertainty = Eigen::VectorXd::Zero(projection_count);
+  if (c.truth.gradient_error.size())
+    uncertainty =
+        (projections.transpose().array().square().matrix() * c.truth.gradient_error.array().square().matrix()).cwiseSqrt();
+  for (Run& r : runs) {
+    if (r.row.skipped.empty()) {
+      for (Eigen::Index j = 0; j < projection_count; ++j) {
+        const double error = std::hypot(r.projected_error[j], uncertainty[j]);
+        const double difference = std::abs(r.projected[j] - expected[j]);
+        if (error > 0) r.row.projection_z = std::max(r.row.projection_z, difference / error);
+      }
+      judge(r.row, c.truth, options.confidence);
+    }
+    c.rows.push_back(std::move(r.row));
+  }
+  return c;
+}
+
+}  // namespace stoat

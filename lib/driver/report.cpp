@@ -1,0 +1,170 @@
+#include <stoat/driver/report.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+
+#include <unistd.h>
+
+#include <stoat/error.hpp>
+
+namespace stoat::report {
+
+namespace fs = std::filesystem;
+
+std::string digits(double x, int significant) {
+  if (!std::isfinite(x)) return "-";
+  std::array<char, 64> text{};
+  const double size = std::abs(x);
+  const bool integer = size >= std::pow(10.0, significant - 1) && size < 1e7;
+  const auto end = integer ? std::to_chars(text.begin(), text.end(), x, std::chars_format::fixed, 0)
+                           : std::to_chars(text.begin(), text.end(), x, std::chars_format::general, significant);
+  return {text.data(), end.ptr};
+}
+
+std::string exact(double x, std::string_view missing) {
+  if (!std::isfinite(x)) return std::string(missing);
+  std::array<char, 64> text{};
+  return {text.data(), std::to_chars(text.begin(), text.end(), x).ptr};
+}
+
+std::string escape_html(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '"': out += "&quot;"; break;
+      case '\'': out += "&#39;"; break;
+      default: out += c;
+    }
+  }
+  return out;
+}
+
+std::string csv_field(std::string_view text) {
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + '"';
+}
+
+double normal_upper_quantile(double q) {
+  double low = -40, high = 40;
+  for (int i = 0; i < 80; ++i) {
+    const double middle = (low + high) / 2;
+    (std::erfc(middle / std::sqrt(2.0)) / 2 > q ? low : high) = middle;
+  }
+  return (low + high) / 2;
+}
+
+void write_file(const fs::path& path, std::string_view content) {
+  const auto fail = [&](const std::string& why) { throw Error("cannot write " + path.string() + ": " + why); };
+  const auto write = [&](const fs::path& file) {
+    errno = 0;
+    std::ofstream out(file, std::ios::binary);
+    out.write(content.data(), static_cast<std::streamsize>(content.size()));
+    out.close();
+    return out ? 0 : (errno != 0 ? errno : EIO);
+  };
+  if (path.empty()) fail("empty path");
+  std::error_code error;
+  if (fs::is_directory(path, error)) fail("it is a directory");
+  if (fs::exists(path, error) && !fs::is_regular_file(path, error)) {  // a pipe or a device: nothing to replace
+    if (const int code = write(path)) fail(std::strerror(code));
+    return;
+  }
+  const fs::path target = fs::exists(path, error) ? fs::canonical(path) : path;  // keep symbolic links
+  fs::path temporary = target;
+  temporary += ".tmp" + std::to_string(::getpid());
+  if (const int code = write(temporary)) {
+    fs::remove(temporary, error);
+    fail(std::strerror(code));
+  }
+  fs::rename(temporary, target, error);
+  if (error) {
+    const std::string why = error.message();
+    fs::remove(temporary, error);
+    fail(why);
+  }
+}
+
+namespace {
+
+/// A directory of its own, removed at the end.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::error_code error;
+    std::string name = (fs::temp_directory_path(error) / "stoat-XXXXXX").string();
+    if (::mkdtemp(name.data()) != nullptr) path_ = name;
+  }
+  ~TemporaryDirectory() {
+    std::error_code error;
+    if (!path_.empty()) fs::remove_all(path_, error);
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+std::string read(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) text.replace(at, from.size(), to);
+}
+
+/// The svg element alone, black drawn in the colour of the page's text.
+std::string inline_svg(std::string file) {
+  const std::size_t begin = file.find("<svg"), end = file.rfind("</svg>");
+  if (begin == std::string::npos || end == std::string::npos) return {};
+  file = file.substr(begin, end + 6 - begin);
+  for (const char* black : {"\"black\"", "'black'", "\"rgb(  0,   0,   0)\"", "'rgb(  0,   0,   0)'"})
+    replace_all(file, black, "\"currentColor\"");
+  return file;
+}
+
+std::string shell_quoted(std::string text) {
+  replace_all(text, "'", "'\\''");
+  return "'" + text + "'";
+}
+
+}  // namespace
+
+Plots gnuplot(const std::string& script, std::size_t plots) {
+  Plots result{std::vector<std::string>(plots), ""};
+  if (plots == 0) return result;
+  if (std::system("command -v gnuplot >/dev/null 2>&1") != 0) {
+    result.problem = "gnuplot is not installed";
+    return result;
+  }
+  const TemporaryDirectory directory;
+  if (directory.path().empty()) {
+    result.problem = "no temporary directory could be made";
+    return result;
+  }
+  std::ofstream(directory.path() / "plots.gp") << script << "\nunset output\n";
+  const std::string command = "cd " + shell_quoted(directory.path().string()) + " && gnuplot -d plots.gp >log 2>&1";
+  if (std::system(command.c_str()) != 0) result.problem = "gnuplot failed: " + read(directory.path() / "log").substr(0, 400);
+  for (std::size_t i = 0; i < plots; ++i) result.svg[i] = inline_svg(read(directory.path() / (std::to_string(i) + ".svg")));
+  if (result.problem.empty() && std::any_of(result.svg.begin(), result.svg.end(), [](const auto& s) { return s.empty(); })) {
+    result.problem = "gnuplot left out some plots: " + read(directory.path() / "log").substr(0, 400);
+  }
+  return result;
+}
+
+}  // namespace stoat::report

@@ -1,0 +1,81 @@
+#include <stoat/program/sampler.hpp>
+
+#include <algorithm>
+
+namespace stoat {
+
+void SamplerBase::begin(const DrawPlan& plan) {
+  plan_ = plan;
+  site_ = 0;
+  outcomes_.clear();
+  buffer_count_ = 0;
+  words_of(plan.key.purpose, 0);
+  if (!labels_.empty()) labels_.clear();
+}
+
+void SamplerBase::refill() {
+  // Short programs should not pay for numbers they never read: fill a little at first, then more.
+  const std::size_t count = std::clamp<std::size_t>(site_, 4, buffer_size_);
+  buffer_first_ = site_ & ~std::size_t{1};
+  buffer_count_ = count & ~std::size_t{1};
+  for (std::size_t i = 0; i < buffer_count_; i += 2) {
+    const Words w = philox(plan_.key, (buffer_first_ + i) / 2, 0);
+    buffer_[i] = uniform53(w[0], w[1]);
+    buffer_[i + 1] = uniform53(w[2], w[3]);
+  }
+}
+
+double SamplerBase::labelled_uniform(std::uint64_t label) {
+  const std::uint32_t occurrence = labels_[label]++;
+  RunKey key = plan_.key;
+  if (key.purpose == Purpose::pilot) key.run |= std::uint64_t{1} << 39;  // pilots share no number with the runs they serve
+  key.purpose = Purpose::labelled;
+  const Words w = philox(key, label, occurrence);
+  return uniform53(w[0], w[1]);
+}
+
+void SamplerBase::next_words() {
+  RunKey key = plan_.key;
+  key.purpose = stream_purpose_;
+  words_ = philox(key, stream_, word_++);
+  word_used_ = 0;
+}
+
+std::string SamplerBase::where() const {
+  std::string text = "(site " + std::to_string(site_);
+  if (plan_.changed != no_site)
+    text += ", replay of run " + std::to_string(plan_.key.run) + " with site " + std::to_string(plan_.changed) + " forced to " +
+            std::to_string(plan_.change_to);
+  else text += ", run " + std::to_string(plan_.key.run);
+  return text + ")";
+}
+
+void SamplerBase::complain(std::string_view law, const std::string& trouble) const {
+  throw Error(std::string(law) + ": " + trouble + " " + where());
+}
+
+void SamplerBase::too_many_parameters(std::string_view law, std::size_t site) const {
+  throw Refusal(std::string(law) +
+                ": arithmetic on the outcome of a law with more than 255 parameters has no surrogate edge (site " +
+                std::to_string(site) + ", run " + std::to_string(plan_.key.run) + ")");
+}
+
+void SamplerBase::mean_as_number(std::string_view law, std::size_t site) const {
+  throw Refusal("MeanField: the program reads the " + std::string(law) + " draw of site " + std::to_string(site) +
+                " as a bool or an integer; a mean is neither");
+}
+
+void SamplerBase::too_many() const {
+  if (plan_.lowest)
+    throw Refusal("Enumeration: a sequence of more than " + std::to_string(plan_.limit) + " draws; the program may be endless");
+  throw Error("a run made more than " + std::to_string(plan_.limit) + " draws and may never end; raise max_draws if it should " +
+              where());
+}
+
+void SamplerBase::out_of_support(std::int64_t k, const Support& support, std::string_view law) const {
+  throw Error(std::string(law) + ": forced outcome " + std::to_string(k) + " is outside the range " +
+              std::to_string(support.lower) + ", ..., " +
+              (support.finite() ? std::to_string(support.upper) : std::string("infinity")) + " " + where());
+}
+
+}  // namespace stoat

@@ -1,0 +1,180 @@
+#include <stoat/program/trace.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace stoat {
+
+template <class T>
+Trace<T>::Trace(Program<T> program, const Eigen::VectorX<T>& theta, std::size_t max_draws)
+    : program_(std::move(program)), max_draws_(max_draws) {
+  set_parameters(theta);
+}
+
+template <class T>
+void Trace<T>::set_parameters(const Eigen::VectorX<T>& theta) {
+  if (theta.size() == 0) throw Error("the parameter vector is empty");
+  for (Eigen::Index i = 0; i < theta.size(); ++i)
+    if (!std::isfinite(theta[i])) {
+      std::string name = "theta[";
+      name += std::to_string(i);
+      name += "]";
+      throw Error(outside(name, static_cast<double>(theta[i]), "(-infinity, infinity)"));
+    }
+  theta_ = Vector<T>(theta);
+}
+
+template <class T>
+T Trace<T>::checked(T cost, const SamplerBase& sampler) const {
+  if (!std::isfinite(cost)) throw Error("the cost is " + std::to_string(cost) + " at the end of a run " + sampler.where());
+  return cost;
+}
+
+template <class T>
+T Trace<T>::run(const RunKey& key) {
+  key_ = key;
+  baseline_.begin({.key = key, .limit = max_draws_});
+  cost_ = checked(program_(baseline_, theta_), baseline_);
+  work_.runs += 1;
+  return cost_;
+}
+
+template <class T>
+T Trace<T>::run(const RunKey& key, const Eigen::VectorX<T>& theta) {
+  replay_.begin({.key = key, .limit = max_draws_});
+  work_.runs += 1;
+  return checked(program_(replay_, Vector<T>(theta)), replay_);
+}
+
+template <class T>
+void Trace<T>::record_plan(const DrawPlan& plan, Outcomes outcomes) {
+  typename Tape<T>::Use use(tape_);
+  tape_.clear();
+  recorder_.begin(plan, tape_, outcomes);
+  const Vector<Var<T>> theta = variables(tape_, theta_.eigen());
+  const Var<T> cost = program_(recorder_, theta);
+  recorded_cost_ = checked(cost.value(), recorder_);
+  cost_index_ = cost.index();
+  open_ = false;
+  work_.runs += 1;
+  notes_.recordings += 1;
+  notes_.sites += sites();
+  for (const Site& s : recorder_.log()) {
+    notes_.numbers += s.number && s.count > 0;
+    notes_.variables += s.node != 0;
+  }
+  if (tape_.comparisons().count > 0) {
+    notes_.comparisons += tape_.comparisons().count;
+    notes_.first_comparison = std::min(notes_.first_comparison, tape_.comparisons().first);
+  }
+}
+
+template <class T>
+void Trace<T>::record(Outcomes outcomes) {
+  record_plan({.key = key_, .forced = baseline_.outcomes(), .limit = max_draws_}, outcomes);
+}
+
+template <class T>
+T Trace<T>::record(const RunKey& key, Outcomes outcomes) {
+  key_ = key;
+  record_plan({.key = key, .limit = max_draws_}, outcomes);
+  return cost_ = recorded_cost_;
+}
+
+template <class T>
+T Trace<T>::record_lowest(const RunKey& key, std::span<const std::int64_t> forced) {
+  key_ = key;
+  record_plan({.key = key, .forced = forced, .lowest = true, .limit = std::min<std::size_t>(max_draws_, 4096)},
+              Outcomes::constants);
+  return cost_ = recorded_cost_;
+}
+
+template <class T>
+T Trace<T>::replay(std::size_t site, std::int64_t outcome) {
+  const auto& outcomes = baseline_.outcomes();
+  if (site >= outcomes.size())
+    throw Error("replay: site " + std::to_string(site) + " was not visited; run " + std::to_string(key_.run) + " has " +
+                std::to_string(outcomes.size()) + " sites");
+  replay_.begin({.key = key_,
+                 .forced = std::span<const std::int64_t>(outcomes).first(site),
+                 .changed = site,
+                 .change_to = outcome,
+                 .limit = max_draws_});
+  const T cost = checked(program_(replay_, theta_), replay_);
+  work_.runs += 1 - static_cast<double>(site) / static_cast<double>(outcomes.size());
+  return cost;
+}
+
+template <class T>
+void Trace<T>::alternatives(std::size_t i, Alternatives& out) const {
+  const Site& s = site(i);
+  if (s.count == 0) return;
+  s.law->alternatives(s.plain, i, s.outcome, out);
+}
+
+template <class T>
+void Trace<T>::cut() {
+  if (open_)
+    for (const Site& s : recorder_.log())
+      // Not a partial of zero: an infinite adjoint times zero would reach the parameters as NaN. The sink takes it.
+      if (s.node) std::fill_n(tape_.indices() + s.arguments, s.count, Index{0});
+  open_ = false;
+}
+
+template <class T>
+void Trace<T>::sweep(Eigen::VectorXd& gradient, double factor) {
+  tape_.adjoints()[0] = 0;
+  tape_.reverse();
+  work_.sweeps += 1;
+  for (Eigen::Index j = 0; j < theta_.size(); ++j) {
+    const double g = static_cast<double>(tape_.adjoints()[1 + j]);
+    if (!std::isfinite(g))
+      throw Error("component " + std::to_string(j) + " of the gradient is " + std::to_string(g) + " (run " +
+                  std::to_string(key_.run) + ")");
+    gradient[j] += factor * g;
+  }
+}
+
+template <class T>
+void Trace<T>::tangents(const Eigen::Matrix<T, Eigen::Dynamic, 4>& directions) {
+  tape_.clear_tangents();
+  for (Eigen::Index j = 0; j < theta_.size(); ++j)
+    for (int l = 0; l < 4; ++l) tape_.tangents()[1 + j][l] = directions(j, l);
+  // The inputs are the first block and have no rule of their own, so their seeds stay.
+  tape_.forward();
+  work_.sweeps += 1;
+}
+
+template <class T>
+double Trace<T>::importance(const Alternative& a, std::span<const double> weights) const {
+  const Site& s = site(a.site);
+  const auto* t = const_cast<Tape<T>&>(tape_).tangents();
+  double norm = 0;
+  for (int l = 0; l < 4; ++l) {
+    double sum = 0;
+    for (std::uint32_t j = 0; j < a.count; ++j)
+      sum += weights[j] * static_cast<double>(t[recorder_.parameters()[s.first + a.first + j]][l]);
+    norm += sum * sum;
+  }
+  // A derivative that is not a number may matter: it counts as infinite, and then all alternatives count alike.
+  return std::isnan(norm) ? std::numeric_limits<double>::infinity() : std::sqrt(norm);
+}
+
+template <class T>
+bool Trace<T>::moves(const Alternative& a, std::span<const double> weights) {
+  cut();
+  begin_sweep();
+  for (std::uint32_t j = 0; j < a.count; ++j) seed(a.site, a.first + j, static_cast<T>(weights[j]));
+  tape_.adjoints()[0] = 0;
+  tape_.reverse();
+  work_.sweeps += 1;
+  for (Eigen::Index j = 0; j < theta_.size(); ++j)
+    if (tape_.adjoints()[1 + j] != T(0)) return true;
+  return false;
+}
+
+template class Trace<float>;
+template class Trace<double>;
+
+}  // namespace stoat

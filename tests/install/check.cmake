@@ -1,0 +1,30 @@
+# cmake -DBUILD=... -DPREFIX=... -DPROJECT=... -DBUILD_TYPE=... -DCOMPILER=... -DFLAGS=... -P check.cmake
+# The gradient of 3 p is 3, and every replay of the flipped coin says so exactly.
+set(scratch $ENV{TMPDIR})
+if(NOT scratch)
+  set(scratch /tmp)
+endif()
+string(RANDOM LENGTH 12 suffix)
+string(APPEND scratch /stoat-install-${suffix})
+
+function(step what)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT status EQUAL 0)
+    file(REMOVE_RECURSE ${scratch})
+    message(FATAL_ERROR "${what} failed (${status}):\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+file(REMOVE_RECURSE ${PREFIX})
+file(COPY ${PROJECT}/ DESTINATION ${scratch})
+step("install" ${CMAKE_COMMAND} --install ${BUILD} --config ${BUILD_TYPE} --prefix ${PREFIX})
+step("configure" ${CMAKE_COMMAND} -S ${scratch} -B ${scratch}/build -DCMAKE_PREFIX_PATH=${PREFIX} -DCMAKE_BUILD_TYPE=${BUILD_TYPE}
+     -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=${FLAGS} -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF)
+step("build" ${CMAKE_COMMAND} --build ${scratch}/build)
+step("run" ${scratch}/build/outside)
+file(REMOVE_RECURSE ${scratch})
+if(NOT output MATCHES "^3\n$")
+  message(FATAL_ERROR "the project printed '${output}' instead of 3")
+endif()
+message("gradient: ${output}")

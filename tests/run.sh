@@ -1,0 +1,19 @@
+#!/bin/sh
+# sh tests/run.sh [release|asan|clang|dev]: installs what is missing, builds everything and runs all tests. The default is
+# release, in build/; the others build into build-asan/ and so on. With CI=true warnings are errors.
+set -eu
+cd "$(dirname "$0")/.."
+
+preset=${1:-release}
+case $preset in
+  release) sh cmake/setup.sh; build=build ;;
+  dev | asan) sh cmake/setup.sh; build=build-$preset ;;
+  clang) sh cmake/setup.sh clang libomp-dev; build=build-clang ;;
+  *) echo "usage: sh tests/run.sh [release|asan|clang|dev]" >&2; exit 2 ;;
+esac
+werror=OFF
+[ "${CI-}" = true ] && werror=ON
+
+cmake --preset "$preset" -DSTOAT_WERROR=$werror
+cmake --build "$build" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}"
+ctest --test-dir "$build" --output-on-failure --no-tests=error -j2
