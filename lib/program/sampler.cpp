@@ -9,6 +9,7 @@ void SamplerBase::begin(const DrawPlan& plan) {
   site_ = 0;
   outcomes_.clear();
   buffer_count_ = 0;
+  noisy_ = false;
   words_of(plan.key.purpose, 0);
   if (!labels_.empty()) labels_.clear();
 }
@@ -39,6 +40,7 @@ void SamplerBase::next_words() {
   key.purpose = stream_purpose_;
   words_ = philox(key, stream_, word_++);
   word_used_ = 0;
+  noisy_ = true;
 }
 
 std::string SamplerBase::where() const {

@@ -87,6 +87,8 @@ T Trace<T>::record_lowest(const RunKey& key, std::span<const std::int64_t> force
   key_ = key;
   record_plan({.key = key, .forced = forced, .lowest = true, .limit = std::min<std::size_t>(max_draws_, 4096)},
               Outcomes::constants);
+  if (recorder_.noisy())
+    throw Refusal("Enumeration: the program draws continuous noise; its expected cost is no sum over discrete outcomes");
   return cost_ = recorded_cost_;
 }
 

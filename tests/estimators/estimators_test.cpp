@@ -288,6 +288,10 @@ TEST_CASE("enumeration refuses what it cannot finish") {
     for (int i = 0; i < 30; ++i) n += draw(Bernoulli(t[0]));
     return n;
   };
+  const auto noisy = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    return draw(Normal(t[0], 1.0)) * draw(Bernoulli(t[0]));
+  };
+  CHECK_THROWS_WITH_AS(enumerate(noisy, Eigen::VectorXd::Constant(1, 0.4)), doctest::Contains("continuous noise"), Refusal);
   CHECK_THROWS_AS(enumerate(many, Eigen::VectorXd::Constant(1, 0.4), {.max_leaves = 1000}), Refusal);
 }
 

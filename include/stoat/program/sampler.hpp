@@ -47,6 +47,8 @@ class SamplerBase {
   /// Number of sites visited so far in this run.
   std::size_t sites() const { return site_; }
   const std::vector<std::int64_t>& outcomes() const { return outcomes_; }
+  /// True once raw words were used in this run: continuous draws, noise from Boost.Random.
+  bool noisy() const { return noisy_; }
   /// "(site 17, run 3)"
   std::string where() const;
 
@@ -120,6 +122,7 @@ class SamplerBase {
   std::uint64_t stream_ = 0;
   std::uint32_t word_ = 1;
   unsigned word_used_ = 4;
+  bool noisy_ = false;
   Words words_{};
   std::unordered_map<std::uint64_t, std::uint32_t> labels_;
 };
