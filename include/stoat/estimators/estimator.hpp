@@ -42,8 +42,7 @@ struct GradientDraw {
 };
 
 template <class E>
-concept Estimator = std::copy_constructible<E> &&
-    requires(const E& e, Trace<double>& trace, const SampleContext& context, GradientDraw& out) {
+concept Estimator = requires(const E& e, Trace<double>& trace, const SampleContext& context, GradientDraw& out) {
   { E::unbiased } -> std::convertible_to<bool>;
   { e.name() } -> std::convertible_to<std::string>;
   e.sample(trace, context, out);
@@ -52,8 +51,8 @@ concept Estimator = std::copy_constructible<E> &&
 /// Any estimator, erased. Knobs are checked by the estimator when it samples.
 class AnyEstimator {
  public:
-  template <Estimator E>
-    requires(!std::same_as<E, AnyEstimator>)
+  template <class E>
+    requires(!std::same_as<E, AnyEstimator>) && Estimator<E>
   AnyEstimator(E estimator) : model_(std::make_shared<const Model<E>>(std::move(estimator))) {}
 
   std::string name() const { return model_->name(); }
