@@ -62,10 +62,11 @@ std::vector<Method> chosen(const std::vector<std::string>& names) {
 struct Settings {
   int samples = 500;  ///< runs of the simulation per iteration
   int iterations = 400;
-  int bootstrap = 40; ///< outbreaks refitted for the standard errors
+  int bootstrap = 40;  ///< outbreaks refitted for the standard errors
   std::uint64_t seed = 1;
   int threads = 0;
-  std::vector<std::string> estimators{"LeaveOneOut", "ScoreFunction", "StochasticDerivative", "DebiasedSurrogate", "SmoothedDerivative", "StraightThrough"};
+  std::vector<std::string> estimators{"LeaveOneOut",       "ScoreFunction",      "StochasticDerivative",
+                                      "DebiasedSurrogate", "SmoothedDerivative", "StraightThrough"};
   std::filesystem::path out = "report/epidemic";
 };
 
@@ -96,8 +97,8 @@ class Referee {
   int runs_;
 };
 
-Minimum descend(const Program<double>& program, const Eigen::VectorXd& from, const Method& method, const Settings& settings, int iterations,
-                std::uint64_t seed, int threads) {
+Minimum descend(const Program<double>& program, const Eigen::VectorXd& from, const Method& method, const Settings& settings,
+                int iterations, std::uint64_t seed, int threads) {
   MinimizeOptions options;
   options.iterations = iterations;
   options.samples = static_cast<std::uint64_t>(std::max(2.0, std::round(settings.samples / method.runs_per_draw)));
@@ -152,12 +153,15 @@ std::vector<Eigen::VectorXd> bootstrap(const Eigen::VectorXd& theta, const Metho
   }
   // The refits are independent of one another: one thread each.
   std::vector<Eigen::VectorXd> fits(outbreaks.size());
-  const std::size_t threads = settings.threads > 0 ? static_cast<std::size_t>(settings.threads) : std::max(1u, std::thread::hardware_concurrency());
+  const std::size_t threads =
+      settings.threads > 0 ? static_cast<std::size_t>(settings.threads) : std::max(1u, std::thread::hardware_concurrency());
   std::vector<std::future<void>> workers;
   for (std::size_t t = 0; t < threads; ++t)
     workers.push_back(std::async(std::launch::async, [&, t] {
       for (std::size_t i = t; i < fits.size(); i += threads)
-        fits[i] = descend(Distance{outbreaks[i]}, theta, method, settings, std::max(2, settings.iterations / 2), settings.seed + 100 + i, 1).theta;
+        fits[i] = descend(Distance{outbreaks[i]}, theta, method, settings, std::max(2, settings.iterations / 2),
+                          settings.seed + 100 + i, 1)
+                      .theta;
     }));
   for (std::future<void>& w : workers) w.get();
   return fits;
@@ -167,7 +171,8 @@ void print(const Result& result) {
   using report::digits;
   const auto cell = [](const std::string& text, int width) { std::cout << std::setw(width) << std::right << text; };
   const auto label = [](const std::string& text) { std::cout << std::setw(26) << std::left << text; };
-  std::cout << "Influenza in a boarding school, 1978: " << boys << " boys, " << days << " days, simulated in steps of " << 24 / steps_per_day
+  std::cout << "Influenza in a boarding school, 1978: " << boys << " boys, " << days << " days, simulated in steps of "
+            << 24 / steps_per_day
             << " hours.\nloss = E |simulated - observed|^2 / |observed|^2\n\nThe descents (* biased estimator)\n";
   label("");
   for (const char* head : {"infection/day", "recovery/day", "hidden", "R0", "loss", "+-", "runs", "seconds"}) cell(head, 14);
@@ -175,7 +180,9 @@ void print(const Result& result) {
   for (const Fit& f : result.fits) {
     label(f.estimator + (f.unbiased ? "" : " *"));
     for (Eigen::Index j = 0; j < parameters; ++j) cell(digits(std::exp(f.theta[j])), 14);
-    for (const std::string& x : {digits(reproduction_number(f.theta)), digits(f.loss), digits(f.loss_error, 2), digits(f.runs, 4), digits(f.seconds)}) cell(x, 14);
+    for (const std::string& x :
+         {digits(reproduction_number(f.theta)), digits(f.loss), digits(f.loss_error, 2), digits(f.runs, 4), digits(f.seconds)})
+      cell(x, 14);
     std::cout << '\n';
   }
 
@@ -195,12 +202,13 @@ void print(const Result& result) {
   if (result.summary.front().error > 0) {
     std::cout << ", with standard errors and 90 % intervals from " << result.refits.size() << " refitted simulated outbreaks:\n";
     for (const Quantity& q : result.summary) {
-      std::cout << "  " << std::setw(18) << std::left << q.name << digits(q.value) << " +- " << digits(q.error, 2) << q.unit << "   [" << digits(q.lower)
-                << ", " << digits(q.upper) << "]\n";
+      std::cout << "  " << std::setw(18) << std::left << q.name << digits(q.value) << " +- " << digits(q.error, 2) << q.unit
+                << "   [" << digits(q.lower) << ", " << digits(q.upper) << "]\n";
     }
   } else {
     std::cout << " (no standard errors: --bootstrap is below 2):\n";
-    for (const Quantity& q : result.summary) std::cout << "  " << std::setw(18) << std::left << q.name << digits(q.value) << q.unit << '\n';
+    for (const Quantity& q : result.summary)
+      std::cout << "  " << std::setw(18) << std::left << q.name << digits(q.value) << q.unit << '\n';
   }
   std::cout << "\nOf " << result.band.runs << " outbreaks simulated at the fit " << result.band.died_out << " died out early.\nOf "
             << days << " observations " << result.band.inside << " lie within the band of 90 % of the simulated outbreaks.\n\n";
@@ -210,8 +218,11 @@ int main(int argc, char** argv) {
   Settings settings;
   CLI::App app{"Fits a chain-binomial simulation to the influenza outbreak in an English boarding school, 1978."};
   std::string known;
-  for (const Method& m : methods()) known += (known.empty() ? "" : ", ") + m.estimator.name().substr(0, m.estimator.name().find('('));
-  app.add_option("--samples", settings.samples, "runs of the simulation per iteration")->check(CLI::Range(2, 100000))->capture_default_str();
+  for (const Method& m : methods())
+    known += (known.empty() ? "" : ", ") + m.estimator.name().substr(0, m.estimator.name().find('('));
+  app.add_option("--samples", settings.samples, "runs of the simulation per iteration")
+      ->check(CLI::Range(2, 100000))
+      ->capture_default_str();
   app.add_option("--iterations", settings.iterations, "steps of Adam")->check(CLI::Range(2, 1000000))->capture_default_str();
   app.add_option("--bootstrap", settings.bootstrap, "simulated outbreaks that are refitted for the standard errors; 0: none")
       ->check(CLI::Range(0, 10000))
@@ -229,8 +240,8 @@ int main(int argc, char** argv) {
   for (const Method& method : list) {
     std::cerr << "epidemic: fitting by " << method.estimator.name() << " ..." << std::flush;
     result.fits.push_back(fit(method, settings));
-    std::cerr << ' ' << report::digits(result.fits.back().seconds) << " s, R0 = " << report::digits(reproduction_number(result.fits.back().theta))
-              << '\n';
+    std::cerr << ' ' << report::digits(result.fits.back().seconds)
+              << " s, R0 = " << report::digits(reproduction_number(result.fits.back().theta)) << '\n';
   }
   const Eigen::VectorXd& theta = result.best().theta;
   if (settings.bootstrap >= 2) {
@@ -248,9 +259,7 @@ int main(int argc, char** argv) {
 }  // namespace
 }  // namespace epidemic
 
-int main(int argc, char** argv) try {
-  return epidemic::main(argc, argv);
-} catch (const std::exception& error) {
+int main(int argc, char** argv) try { return epidemic::main(argc, argv); } catch (const std::exception& error) {
   std::cerr << "epidemic: " << error.what() << '\n';
   return 1;
 }

@@ -26,12 +26,14 @@ double quantile(const std::vector<double>& sorted, double q) {
 std::string fit_table(const Result& result) {
   std::ostringstream csv;
   csv << "estimator,unbiased,infection_rate,recovery_rate,hidden,R0,loss,loss_error,runs,seconds,variance_times_runs";
-  for (const char* name : {"log_infection_rate", "log_recovery_rate", "log_hidden"}) csv << ",gradient_" << name << ",gradient_error_" << name;
+  for (const char* name : {"log_infection_rate", "log_recovery_rate", "log_hidden"})
+    csv << ",gradient_" << name << ",gradient_error_" << name;
   csv << '\n';
   for (const Fit& f : result.fits) {
     csv << report::csv_field(f.estimator) << ',' << (f.unbiased ? "true" : "false");
     for (Eigen::Index j = 0; j < parameters; ++j) csv << ',' << exact(std::exp(f.theta[j]));
-    for (const double x : {reproduction_number(f.theta), f.loss, f.loss_error, f.runs, f.seconds, f.work_variance}) csv << ',' << exact(x);
+    for (const double x : {reproduction_number(f.theta), f.loss, f.loss_error, f.runs, f.seconds, f.work_variance})
+      csv << ',' << exact(x);
     for (Eigen::Index j = 0; j < parameters; ++j) csv << ',' << exact(f.gradient[j]) << ',' << exact(f.gradient_error[j]);
     csv << '\n';
   }
@@ -81,7 +83,8 @@ std::string pictures(const Result& result) {
         "set key top right reverse Left samplen 2\nplot $days skip 1 using 1:4:6 with filledcurves fs solid 0.25 noborder lc rgb '"
      << colour(0) << "' title '90 % of simulated outbreaks'";
   for (std::size_t i = 0; i < result.band.examples.size(); ++i)
-    gp << ", '' skip 1 using 1:" << 7 + i << " with lines lw 0.8 lc rgb '#903b82d6' " << (i == 0 ? "title 'single simulated outbreaks'" : "notitle");
+    gp << ", '' skip 1 using 1:" << 7 + i << " with lines lw 0.8 lc rgb '#903b82d6' "
+       << (i == 0 ? "title 'single simulated outbreaks'" : "notitle");
   gp << ", '' skip 1 using 1:3 with lines lw 2.5 lc rgb '" << colour(0)
      << "' title 'their mean', '' skip 1 using 1:2 with points pt 7 ps 0.8 lc rgb '" << colour(3) << "' title 'observed, 1978'\n";
 
@@ -94,10 +97,11 @@ std::string pictures(const Result& result) {
       best = std::min(best, p.loss), worst = std::max(worst, p.loss);
     }
     gp << "EOD\n";
-    plot += (plot.empty() ? "plot $fit" : ", $fit") + std::to_string(i) + " with linespoints pt 7 ps 0.35 lw 1.8 lc rgb '" + colour(i) + "' title '" +
-            result.fits[i].estimator + "'";
+    plot += (plot.empty() ? "plot $fit" : ", $fit") + std::to_string(i) + " with linespoints pt 7 ps 0.35 lw 1.8 lc rgb '" +
+            colour(i) + "' title '" + result.fits[i].estimator + "'";
   }
-  gp << "set output '1.svg'\nset xlabel 'work: runs of the simulation'\nset ylabel 'loss'\nset logscale xy\nset xrange [*:*]\nset yrange ["
+  gp << "set output '1.svg'\nset xlabel 'work: runs of the simulation'\nset ylabel 'loss'\nset logscale xy\nset xrange [*:*]\nset "
+        "yrange ["
      << exact(best * 0.9) << ':' << exact(worst * 1.15)
      << "]\nset xtics auto\nset format x '10^{%T}'\nset ytics (0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5)\n"
         "set key top right reverse Left samplen 2\n"
@@ -126,38 +130,48 @@ std::string page(const Result& result, const report::Plots& plots) {
     html << "<figure>" << (plots.svg[i].empty() ? "<p>No picture: " + report::escape_html(plots.problem) + ".</p>" : plots.svg[i])
          << "<figcaption>" << caption << "</figcaption></figure>\n";
   };
-  html << "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\n"
+  html << "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+          "content=\"width=device-width\">\n"
        << "<title>Influenza in a boarding school, 1978</title>\n"
        << style << "</head><body>\n<h1>Influenza in a boarding school, 1978</h1>\n<p>A chain-binomial simulation of " << boys
        << " boys in steps of " << 24 / steps_per_day
-       << " hours, fitted to the number of boys in bed on 14 days by stochastic gradient descent on the expected squared distance.</p>\n";
+       << " hours, fitted to the number of boys in bed on 14 days by stochastic gradient descent on the expected squared "
+          "distance.</p>\n";
 
   html << "<h2>The fit</h2>\n<div class=\"scroll\"><table>\n";
   row("th", {"", "value", "standard error", "90 % interval"});
   for (const Quantity& q : result.summary) {
     const bool known = q.error > 0;
-    row("td", {q.name, digits(q.value) + q.unit, known ? digits(q.error, 2) : "-", known ? digits(q.lower) + " to " + digits(q.upper) : "-"});
+    row("td", {q.name, digits(q.value) + q.unit, known ? digits(q.error, 2) : "-",
+               known ? digits(q.lower) + " to " + digits(q.upper) : "-"});
   }
   html << "</table></div>\n";
   if (!result.refits.empty())
-    html << "<p class=\"soft\">By " << report::escape_html(result.best().estimator) << ". Errors and intervals: parametric bootstrap, "
-         << result.refits.size() << " simulated outbreaks fitted like the data.</p>\n";
-  figure(0, "Boys in bed. The band holds 90 % of " + std::to_string(result.band.runs) + " outbreaks simulated at the fit on each day; " +
-                std::to_string(result.band.inside) + " of the " + std::to_string(days) + " observations lie in it, " +
-                std::to_string(result.band.died_out) + " of the simulated outbreaks died out early.");
+    html << "<p class=\"soft\">By " << report::escape_html(result.best().estimator)
+         << ". Errors and intervals: parametric bootstrap, " << result.refits.size()
+         << " simulated outbreaks fitted like the data.</p>\n";
+  figure(0, "Boys in bed. The band holds 90 % of " + std::to_string(result.band.runs) +
+                " outbreaks simulated at the fit on each day; " + std::to_string(result.band.inside) + " of the " +
+                std::to_string(days) + " observations lie in it, " + std::to_string(result.band.died_out) +
+                " of the simulated outbreaks died out early.");
 
   html << "<h2>The estimators</h2>\n";
-  figure(1, "Loss, measured by 1000 plain runs with common random numbers, against the runs of the simulation that the descent has spent. Both "
-            "axes are logarithmic. Every estimator spends about the same number of runs on an iteration.");
+  figure(1,
+         "Loss, measured by 1000 plain runs with common random numbers, against the runs of the simulation that the descent has "
+         "spent. Both "
+         "axes are logarithmic. Every estimator spends about the same number of runs on an iteration.");
   html << "<div class=\"scroll\"><table>\n";
-  row("th", {"estimator", "infection/day", "recovery/day", "hidden", "R<sub>0</sub>", "loss", "runs", "seconds", "variance × runs"});
+  row("th",
+      {"estimator", "infection/day", "recovery/day", "hidden", "R<sub>0</sub>", "loss", "runs", "seconds", "variance × runs"});
   for (const Fit& f : result.fits) {
     std::vector<std::string> cells{report::escape_html(f.estimator) + (f.unbiased ? "" : " (biased)")};
     for (Eigen::Index j = 0; j < parameters; ++j) cells.push_back(digits(std::exp(f.theta[j])));
-    cells.insert(cells.end(), {digits(reproduction_number(f.theta)), digits(f.loss) + " ± " + digits(f.loss_error, 2), digits(f.runs, 4), digits(f.seconds), digits(f.work_variance)});
+    cells.insert(cells.end(), {digits(reproduction_number(f.theta)), digits(f.loss) + " ± " + digits(f.loss_error, 2),
+                               digits(f.runs, 4), digits(f.seconds), digits(f.work_variance)});
     row("td", cells);
   }
-  html << "</table></div>\n<p class=\"soft\">variance × runs: of one gradient draw at the fit, times the runs of the simulation that it costs.</p>\n"
+  html << "</table></div>\n<p class=\"soft\">variance × runs: of one gradient draw at the fit, times the runs of the simulation "
+          "that it costs.</p>\n"
           "<p class=\"soft\">Data: <a href=\"fit.csv\">fit.csv</a>, <a href=\"trajectories.csv\">trajectories.csv</a>, "
           "<a href=\"loss.csv\">loss.csv</a>.</p>\n</body></html>\n";
   return html.str();

@@ -18,10 +18,10 @@ struct Fit {
   std::string estimator;
   bool unbiased = true;
   Eigen::VectorXd theta;
-  double loss = 0, loss_error = 0;            ///< at theta, by fresh plain runs
-  double runs = 0, seconds = 0;               ///< work of the descent
-  Eigen::VectorXd gradient, gradient_error;   ///< by this estimator, at the same theta for all of them
-  double work_variance = 0;                   ///< variance of a gradient draw times the runs it costs
+  double loss = 0, loss_error = 0;           ///< at theta, by fresh plain runs
+  double runs = 0, seconds = 0;              ///< work of the descent
+  Eigen::VectorXd gradient, gradient_error;  ///< by this estimator, at the same theta for all of them
+  double work_variance = 0;                  ///< variance of a gradient draw times the runs it costs
   struct Point {
     double runs, loss;
   };
@@ -37,8 +37,8 @@ struct Quantity {
 /// Many outbreaks simulated at one theta, day by day.
 struct Band {
   int runs = 0;
-  int died_out = 0;             ///< of the runs
-  int inside = 0;               ///< observations between the 5 % and the 95 % quantile
+  int died_out = 0;  ///< of the runs
+  int inside = 0;    ///< observations between the 5 % and the 95 % quantile
   Counts mean{}, lower{}, median{}, upper{};
   std::vector<Counts> examples;  ///< the first few
 };
