@@ -36,20 +36,33 @@ const std::vector<AnyEstimator>& known_estimators() {
   return list;
 }
 
-/// "ScoreFunction" finds itself, "LeaveOneOut" the last of its kind, "LeaveOneOut(2)" that one.
+/// "LeaveOneOut(2)" is that one, "LeaveOneOut" the one with the library's default, LeaveOneOut{}.
 const AnyEstimator* find_estimator(const std::string& name) {
   for (const AnyEstimator& e : known_estimators())
     if (e.name() == name) return &e;
-  for (const AnyEstimator& e : known_estimators())
+  static const std::vector<AnyEstimator> defaults = {LeaveOneOut{}, StochasticDerivative{}, DebiasedSurrogate{},
+                                                     SmoothedDerivative{}};
+  for (const AnyEstimator& e : defaults)
     if (e.name().substr(0, e.name().find('(')) == name) return &e;
   return nullptr;
 }
 
+/// The names between commas, blanks around them dropped.
 std::vector<std::string> split(const std::string& list) {
   std::vector<std::string> names;
   std::istringstream in(list);
-  for (std::string name; std::getline(in, name, ',');) names.push_back(name);
+  for (std::string name; std::getline(in, name, ',');) {
+    const auto first = name.find_first_not_of(' ');
+    if (first != std::string::npos) names.push_back(name.substr(first, name.find_last_not_of(' ') - first + 1));
+  }
   return names;
+}
+
+/// "no program is called 'wak'; known: toy, ..."
+InvalidArgument unknown(const std::string& kind, const std::string& name, const std::vector<std::string>& known) {
+  std::string message = "no " + kind + " is called '" + name + "'; known:";
+  for (const std::string& k : known) message += (&k == &known.front() ? " " : ", ") + k;
+  return InvalidArgument(message);
 }
 
 }  // namespace
@@ -67,12 +80,18 @@ int main(int argc, char** argv) {
   app.add_flag("--list", list, "List programs and estimators");
   app.add_option("--program", program, "One program, or all")->capture_default_str();
   app.add_option("--estimators", estimators, "Names, separated by commas")->capture_default_str();
-  app.add_option("--samples", samples, "Gradient draws of each estimator")->capture_default_str();
+  app.add_option("--samples", samples, "Gradient draws of each estimator")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000'000}))
+      ->capture_default_str();
   app.add_option("--seed", seed, "Seed of all randomness")->capture_default_str();
-  app.add_option("--threads", threads, "Threads; 0: all. The numbers do not depend on it")->capture_default_str();
+  app.add_option("--threads", threads, "Threads; 0: all. The numbers do not depend on it")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
   app.add_option("--out", out, "Folder for index.html, comparison.csv and comparison.json")->capture_default_str();
   app.add_option("--json", json, "Write the JSON here as well");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
 
   try {
     if (list) {
@@ -85,13 +104,26 @@ int main(int argc, char** argv) {
     std::vector<AnyEstimator> chosen;
     for (const std::string& name : split(estimators)) {
       const AnyEstimator* e = find_estimator(name);
-      if (!e) throw InvalidArgument("no estimator is called '" + name + "'; see --list");
-      chosen.push_back(*e);
+      if (!e) {
+        std::vector<std::string> known;
+        for (const AnyEstimator& k : known_estimators()) known.push_back(k.name());
+        throw unknown("estimator", name, known);
+      }
+      const bool repeated = std::any_of(chosen.begin(), chosen.end(), [&](const AnyEstimator& c) { return c.name() == e->name(); });
+      if (!repeated) chosen.push_back(*e);
     }
+    if (chosen.empty()) throw InvalidArgument("--estimators names none; see --list");
     std::vector<const GalleryProgram*> programs;
     for (const GalleryProgram& g : gallery())
       if (program == "all" || program == g.name) programs.push_back(&g);
-    if (programs.empty()) throw InvalidArgument("no program is called '" + program + "'; see --list");
+    if (programs.empty()) {
+      std::vector<std::string> known = {"all"};
+      for (const GalleryProgram& g : gallery()) known.push_back(g.name);
+      throw unknown("program", program, known);
+    }
+    // Before the work, so that a folder that cannot be made is reported at once.
+    const std::filesystem::path folder(out);
+    std::filesystem::create_directories(folder);
 
     std::vector<Comparison> comparisons;
     for (std::size_t i = 0; i < programs.size(); ++i) {
@@ -106,13 +138,11 @@ int main(int argc, char** argv) {
       comparisons.push_back(compare(g.program, g.theta, chosen, options));
       std::cout << comparisons.back() << std::endl;
     }
-    const std::filesystem::path folder(out);
-    std::filesystem::create_directories(folder);
     write_html(folder / "index.html", comparisons);
     write_csv(folder / "comparison.csv", comparisons);
     write_json(folder / "comparison.json", comparisons);
     if (!json.empty()) write_json(json, comparisons);
-    std::cout << std::filesystem::absolute(folder / "index.html").string() << std::endl;
+    std::cout << std::filesystem::canonical(folder / "index.html").string() << std::endl;
     return 0;
   } catch (const InvalidArgument& e) {
     std::cerr << "compare_estimators: " << e.what() << '\n';

@@ -9,6 +9,7 @@
 #include <future>
 #include <iomanip>
 #include <iostream>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -60,11 +61,12 @@ std::vector<Method> chosen(const std::vector<std::string>& names) {
 }
 
 struct Settings {
-  int samples = 500;  ///< runs of the simulation per iteration
+  int samples = 400;  ///< runs of the simulation per iteration
   int iterations = 400;
   int bootstrap = 40;  ///< outbreaks refitted for the standard errors
   std::uint64_t seed = 1;
   int threads = 0;
+  Scale scale = Scale::roots;
   std::vector<std::string> estimators{"LeaveOneOut",       "ScoreFunction",      "StochasticDerivative",
                                       "DebiasedSurrogate", "SmoothedDerivative", "StraightThrough"};
   std::filesystem::path out = "report/epidemic";
@@ -109,7 +111,7 @@ Minimum descend(const Program<double>& program, const Eigen::VectorXd& from, con
 
 /// Fits by one estimator, and what the descent looked like to the referee.
 Fit fit(const Method& method, const Settings& settings) {
-  const Program<double> program = Distance{};
+  const Program<double> program = Distance{observed, settings.scale};
   Fit fit;
   fit.estimator = method.estimator.name();
   fit.unbiased = method.estimator.unbiased();
@@ -136,7 +138,7 @@ void probe(Fit& fit, const Method& method, const Eigen::VectorXd& theta, const S
   options.samples = static_cast<std::uint64_t>(100'000 / method.runs_per_draw);
   options.seed = settings.seed + 3;
   options.threads = settings.threads;
-  const Estimate e = estimate(Distance{}, theta, method.estimator, options);
+  const Estimate e = estimate(Distance{observed, settings.scale}, theta, method.estimator, options);
   fit.gradient = e.gradient;
   fit.gradient_error = e.gradient_error;
   fit.work_variance = e.total_variance * e.work.runs / static_cast<double>(e.samples);
@@ -159,7 +161,7 @@ std::vector<Eigen::VectorXd> bootstrap(const Eigen::VectorXd& theta, const Metho
   for (std::size_t t = 0; t < threads; ++t)
     workers.push_back(std::async(std::launch::async, [&, t] {
       for (std::size_t i = t; i < fits.size(); i += threads)
-        fits[i] = descend(Distance{outbreaks[i]}, theta, method, settings, std::max(2, settings.iterations / 2),
+        fits[i] = descend(Distance{outbreaks[i], settings.scale}, theta, method, settings, std::max(2, settings.iterations / 2),
                           settings.seed + 100 + i, 1)
                       .theta;
     }));
@@ -172,8 +174,9 @@ void print(const Result& result) {
   const auto cell = [](const std::string& text, int width) { std::cout << std::setw(width) << std::right << text; };
   const auto label = [](const std::string& text) { std::cout << std::setw(26) << std::left << text; };
   std::cout << "Influenza in a boarding school, 1978: " << boys << " boys, " << days << " days, simulated in steps of "
-            << 24 / steps_per_day
-            << " hours.\nloss = E |simulated - observed|^2 / |observed|^2\n\nThe descents (* biased estimator)\n";
+            << 24 / steps_per_day << " hours.\nloss = E |simulated - observed|^2 / |observed|^2"
+            << (result.scale == Scale::roots ? ", counts taken as sqrt(count + 3/8)" : "")
+            << "\n\nThe descents (* biased estimator)\n";
   label("");
   for (const char* head : {"infection/day", "recovery/day", "hidden", "R0", "loss", "+-", "runs", "seconds"}) cell(head, 14);
   std::cout << '\n';
@@ -200,13 +203,13 @@ void print(const Result& result) {
 
   std::cout << "\nFit by " << result.best().estimator;
   if (result.summary.front().error > 0) {
-    std::cout << ", with standard errors and 90 % intervals from " << result.refits.size() << " refitted simulated outbreaks:\n";
+    std::cout << ", with standard error, 90 % interval and bias from " << result.refits.size() << " refitted simulated outbreaks\n";
     for (const Quantity& q : result.summary) {
       std::cout << "  " << std::setw(18) << std::left << q.name << digits(q.value) << " +- " << digits(q.error, 2) << q.unit
-                << "   [" << digits(q.lower) << ", " << digits(q.upper) << "]\n";
+                << "   [" << digits(q.lower) << ", " << digits(q.upper) << "]   bias " << digits(q.bias, 2) << '\n';
     }
   } else {
-    std::cout << " (no standard errors: --bootstrap is below 2):\n";
+    std::cout << " (no standard errors: --bootstrap is below 2)\n";
     for (const Quantity& q : result.summary)
       std::cout << "  " << std::setw(18) << std::left << q.name << digits(q.value) << q.unit << '\n';
   }
@@ -224,6 +227,9 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(2, 100000))
       ->capture_default_str();
   app.add_option("--iterations", settings.iterations, "steps of Adam")->check(CLI::Range(2, 1000000))->capture_default_str();
+  app.add_option("--scale", settings.scale, "compare counts as they are (counts) or as sqrt(count + 3/8) (roots, the default)")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Scale>{{"counts", Scale::counts}, {"roots", Scale::roots}})
+                      .description(""));
   app.add_option("--bootstrap", settings.bootstrap, "simulated outbreaks that are refitted for the standard errors; 0: none")
       ->check(CLI::Range(0, 10000))
       ->capture_default_str();
@@ -237,6 +243,7 @@ int main(int argc, char** argv) {
 
   const std::vector<Method> list = chosen(settings.estimators);
   Result result;
+  result.scale = settings.scale;
   for (const Method& method : list) {
     std::cerr << "epidemic: fitting by " << method.estimator.name() << " ..." << std::flush;
     result.fits.push_back(fit(method, settings));

@@ -77,21 +77,39 @@ void outbreak(Sampler<S>& draw, const Vector<S>& theta, InBed&& in_bed) {
   }
 }
 
+/// On what scale simulated and observed counts are compared.
+enum class Scale {
+  counts,
+  roots,  ///< sqrt(count + 3/8), on which counts of every size scatter alike (Anscombe 1948)
+};
+
 /// The program: the squared distance of a simulated outbreak to the data, relative to the data's own square.
 struct Distance {
   Counts data = observed;
+  Scale scale = Scale::roots;
+
+  template <class S>
+  S scaled(const S& count) const {
+    return scale == Scale::roots ? S(sqrt(count + 0.375)) : count;
+  }
 
   template <class S>
   S operator()(Sampler<S>& draw, const Vector<S>& theta) const {
-    double scale = 0, missed = 0;
-    for (const double x : data) scale += x * x, missed += x * x;
+    Counts miss{};  // of an empty sick-room, which is what the days after the end of the outbreak see
+    double size = 0, constant = 0;
+    for (std::size_t day = 0; day < days; ++day) {
+      const double x = scaled(data[day]);
+      miss[day] = scaled(0.0) - x;
+      size += x * x;
+      constant += miss[day] * miss[day];
+    }
     S distance = 0;
     outbreak(draw, theta, [&](std::size_t day, const S& in_bed) {
-      const S miss = in_bed - data[day];
-      distance += miss * miss;
-      missed -= data[day] * data[day];
+      const S difference = scaled(in_bed) - scaled(data[day]);
+      distance += difference * difference;
+      constant -= miss[day] * miss[day];
     });
-    return (distance + missed) / scale;  // days after the end of the outbreak miss all of the data
+    return (distance + constant) / size;
   }
 };
 

@@ -28,10 +28,10 @@ struct Fit {
   std::vector<Point> curve;
 };
 
-/// A number with its standard error and its 90 % interval.
+/// A number with its standard error, its 90 % interval and the bias of the method: mean of the refits - value.
 struct Quantity {
   std::string name, unit;
-  double value = 0, error = 0, lower = 0, upper = 0;
+  double value = 0, error = 0, lower = 0, upper = 0, bias = 0;
 };
 
 /// Many outbreaks simulated at one theta, day by day.
@@ -44,6 +44,7 @@ struct Band {
 };
 
 struct Result {
+  Scale scale = Scale::roots;
   std::vector<Fit> fits;
   std::vector<Eigen::VectorXd> refits;
   std::vector<Quantity> summary;
