@@ -57,9 +57,6 @@ Run run_one(detail::MonteCarlo<double>& monte_carlo, const Eigen::VectorXd& thet
   } catch (const Refusal& refusal) {
     row.skipped = refusal.what();
     return run;
-  } catch (const Error& error) {
-    row.skipped = error.what();
-    return run;
   }
   const detail::Moments& m = result.moments;
   const Eigen::Index d = theta.size();

@@ -102,7 +102,7 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
 
   std::uint64_t done = 0, round_blocks = estimator.uses_mean() || options.target_error > 0 ? 4 : largest_round;
   while (done < samples) {
-    const std::uint64_t left = (samples - done + block_size - 1) / block_size;
+    const std::uint64_t left = (samples - done - 1) / block_size + 1;
     const auto blocks = static_cast<std::int64_t>(std::min(round_blocks, left));
     std::vector<Moments> moments(static_cast<std::size_t>(blocks));
     std::vector<Work> work(static_cast<std::size_t>(blocks));

@@ -14,10 +14,16 @@ void FiniteDifference::sample(Trace<T>& trace, const SampleContext& context, Gra
   for (Eigen::Index j = 0; j < theta.size(); ++j) {
     const T centre = theta[j];
     const T h = static_cast<T>(step) * std::max(std::abs(centre), T(1));
-    theta[j] = centre + h;
-    const double up = static_cast<double>(trace.run(key, theta));
-    theta[j] = centre - h;
-    const double down = static_cast<double>(trace.run(key, theta));
+    // The program is sound at theta (it has just run there): what fails beside it is out of this estimator's reach.
+    const auto shifted = [&](T by) {
+      theta[j] = centre + by;
+      try {
+        return static_cast<double>(trace.run(key, theta));
+      } catch (const Error& error) {
+        throw Refusal("FiniteDifference: at theta[" + std::to_string(j) + "] = " + std::to_string(theta[j]) + ": " + error.what());
+      }
+    };
+    const double up = shifted(h), down = shifted(-h);
     theta[j] = centre;
     out.gradient[j] = (up - down) / (2 * static_cast<double>(h));
   }

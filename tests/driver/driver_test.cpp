@@ -179,6 +179,25 @@ TEST_CASE("minimize finds the minimum of an expected cost") {
   CHECK_THROWS_AS(minimize(program, Eigen::VectorXd::Ones(1), ScoreFunction{}, Adam{}, {.iterations = 0}), InvalidArgument);
 }
 
+TEST_CASE("compare skips refusals only: a program that fails is an error") {
+  const auto broken = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    return draw(Bernoulli(0.5)) ? log(t[0] - 2) : S(1);
+  };
+  CHECK_THROWS_AS(compare(broken, Eigen::VectorXd::Ones(1), {ScoreFunction{}}, {.samples = 100}), Error);
+  // Finite differences step outside [0, 1], which is their own limit.
+  const auto edge = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S { return S(draw(Bernoulli(t[0]))); };
+  const Comparison c =
+      compare(edge, Eigen::VectorXd::Constant(1, 0.99), {FiniteDifference{}, StochasticDerivative{}}, {.samples = 100});
+  CHECK(c.rows[0].skipped.find("FiniteDifference: at theta[0] = 1.01") == 0);
+  CHECK(c.rows[1].skipped.empty());
+}
+
+TEST_CASE("an absurd number of samples is only a bound") {
+  const Estimate e =
+      estimate(walk, Eigen::VectorXd::Constant(1, 200.0), StraightThrough{}, {.samples = ~std::uint64_t{0}, .time_limit = 0.01});
+  CHECK(e.samples > 0);
+}
+
 TEST_CASE("compare judges estimators against the truth and lists what was refused") {
   Exact truth;
   truth.value = 4462.4603562;
