@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <iostream>
+#include <limits>
 #include <sstream>
 
 namespace epidemic {
@@ -46,6 +47,7 @@ std::string fit_table(const Result& result) {
   row("bootstrap standard error", &Quantity::error);
   row("bootstrap 5 % quantile", &Quantity::lower);
   row("bootstrap 95 % quantile", &Quantity::upper);
+  row("bootstrap bias", &Quantity::bias);
   return csv.str();
 }
 
@@ -103,7 +105,8 @@ std::string pictures(const Result& result) {
   gp << "set output '1.svg'\nset xlabel 'work: runs of the simulation'\nset ylabel 'loss'\nset logscale xy\nset xrange [*:*]\nset "
         "yrange ["
      << exact(best * 0.9) << ':' << exact(worst * 1.15)
-     << "]\nset xtics auto\nset format x '10^{%T}'\nset ytics (0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5)\n"
+     << "]\nset xtics auto\nset format x '10^{%T}'\nset ytics (0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, "
+        "1.5, 2, 3, 5)\n"
         "set key top right reverse Left samplen 2\n"
      << plot << '\n';
   return gp.str();
@@ -112,10 +115,10 @@ std::string pictures(const Result& result) {
 constexpr const char* style = R"(<style>
 :root{color-scheme:light dark;--bg:#fcfcfa;--text:#1d2327;--soft:#66707a;--line:#e1e4e6}
 @media(prefers-color-scheme:dark){:root{--bg:#14171a;--text:#e4e7ea;--soft:#98a2ac;--line:#31373d}}
-body{font:15px/1.55 system-ui,sans-serif;max-width:60rem;margin:2.5rem auto;padding:0 1.2rem;background:var(--bg);color:var(--text)}
+body{font:15px/1.55 system-ui,sans-serif;max-width:66rem;margin:2.5rem auto;padding:0 1.2rem;background:var(--bg);color:var(--text)}
 h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.1rem;margin-top:2.2rem}p,figcaption{max-width:46rem}figcaption,.soft{color:var(--soft)}
 figure{margin:1.2rem 0}svg{width:100%;height:auto}.scroll{overflow-x:auto}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.25rem .8rem .25rem 0;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.25rem .7rem .25rem 0;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 th{font-weight:600}th:first-child,td:first-child{text-align:left}
 </style>)";
 
@@ -136,20 +139,21 @@ std::string page(const Result& result, const report::Plots& plots) {
        << style << "</head><body>\n<h1>Influenza in a boarding school, 1978</h1>\n<p>A chain-binomial simulation of " << boys
        << " boys in steps of " << 24 / steps_per_day
        << " hours, fitted to the number of boys in bed on 14 days by stochastic gradient descent on the expected squared "
-          "distance.</p>\n";
+          "distance"
+       << (result.scale == Scale::roots ? " of sqrt(count + 3/8)" : "") << ".</p>\n";
 
   html << "<h2>The fit</h2>\n<div class=\"scroll\"><table>\n";
-  row("th", {"", "value", "standard error", "90 % interval"});
+  row("th", {"", "value", "standard error", "90 % interval", "bias"});
   for (const Quantity& q : result.summary) {
     const bool known = q.error > 0;
     row("td", {q.name, digits(q.value) + q.unit, known ? digits(q.error, 2) : "-",
-               known ? digits(q.lower) + " to " + digits(q.upper) : "-"});
+               known ? digits(q.lower) + " to " + digits(q.upper) : "-", known ? digits(q.bias, 2) : "-"});
   }
   html << "</table></div>\n";
   if (!result.refits.empty())
     html << "<p class=\"soft\">By " << report::escape_html(result.best().estimator)
          << ". Errors and intervals: parametric bootstrap, " << result.refits.size()
-         << " simulated outbreaks fitted like the data.</p>\n";
+         << " simulated outbreaks fitted like the data. Bias: their mean less the value.</p>\n";
   figure(0, "Boys in bed. The band holds 90 % of " + std::to_string(result.band.runs) +
                 " outbreaks simulated at the fit on each day; " + std::to_string(result.band.inside) + " of the " +
                 std::to_string(days) + " observations lie in it, " + std::to_string(result.band.died_out) +
@@ -212,6 +216,7 @@ std::vector<Quantity> summarise(const Eigen::VectorXd& theta, const std::vector<
     for (const double v : values) mean += v / n;
     for (const double v : values) squares += (v - mean) * (v - mean);
     std::sort(values.begin(), values.end());
+    q.bias = mean - q.value;
     q.error = std::sqrt(squares / (n - 1));
     q.lower = quantile(values, 0.05);
     q.upper = quantile(values, 0.95);

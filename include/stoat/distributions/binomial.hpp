@@ -20,7 +20,8 @@ struct Binomial {
   std::int64_t n;
   S p;
 
-  Binomial(std::int64_t trials, S probability) : n(trials), p(probability) {}
+  template <std::integral I>
+  Binomial(I trials, std::type_identity_t<S> probability) : n(static_cast<std::int64_t>(trials)), p(probability) {}
 
   static constexpr std::string_view name = "Binomial";
   static constexpr int parameters = 1;

@@ -25,8 +25,10 @@ struct Geometric {
   bool boundary() const { return p == 1; }
   Support support() const { return {}; }
   double pmf(std::int64_t k) const { return k < 0 ? 0.0 : p * power(k); }
-  double cdf(std::int64_t k) const { return k < 0 ? 0.0 : -std::expm1(static_cast<double>(k + 1) * std::log1p(-p)); }
-  void cdf_derivative(std::int64_t k, std::span<double> out) const { out[0] = k < 0 ? 0.0 : static_cast<double>(k + 1) * power(k); }
+  double cdf(std::int64_t k) const { return k < 0 ? 0.0 : -std::expm1((static_cast<double>(k) + 1) * std::log1p(-p)); }
+  void cdf_derivative(std::int64_t k, std::span<double> out) const {
+    out[0] = k < 0 ? 0.0 : (static_cast<double>(k) + 1) * power(k);
+  }
   std::int64_t quantile(double u) const {
     if (p == 1) return 0;
     const double k = std::floor(std::log1p(-u) / std::log1p(-p));
@@ -34,7 +36,7 @@ struct Geometric {
   }
 
   void score(std::int64_t k, std::span<double> out) const { out[0] = 1 / p - (k > 0 ? static_cast<double>(k) / (1 - p) : 0.0); }
-  void up_rate(std::int64_t k, std::span<double> out) const { out[0] = -static_cast<double>(k + 1) / p; }
+  void up_rate(std::int64_t k, std::span<double> out) const { out[0] = -(static_cast<double>(k) + 1) / p; }
   void down_rate(std::int64_t k, std::span<double> out) const { out[0] = static_cast<double>(k) / (p * (1 - p)); }
   /// alpha = 0: always one failure more, with weight -(k + 1) / p.
   double mixture() const { return 0; }

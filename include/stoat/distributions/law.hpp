@@ -151,7 +151,6 @@ void score(const L& law, std::int64_t k, std::span<double> out) {
     up_rate(law, k, out);
     for (double& o : out) o = -o;
     std::array<double, 16> fixed;
-    std::string too_many;
     if (out.size() > fixed.size())
       throw InvalidArgument(std::string(L::name) + ": a law with more than 16 parameters must provide score()");
     const std::span<double> down(fixed.data(), out.size());

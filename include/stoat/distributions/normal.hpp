@@ -15,7 +15,7 @@ struct Normal {
   using Pathwise = void;
   S mean, sd;
 
-  Normal(S centre, S standard_deviation) : mean(centre), sd(standard_deviation) {}
+  Normal(std::type_identity_t<S> centre, std::type_identity_t<S> standard_deviation) : mean(centre), sd(standard_deviation) {}
 
   static constexpr std::string_view name = "Normal";
   template <class F>

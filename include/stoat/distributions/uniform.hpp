@@ -14,7 +14,7 @@ struct Uniform {
   using Pathwise = void;
   S a, b;
 
-  Uniform(S lower, S upper) : a(lower), b(upper) {}
+  Uniform(std::type_identity_t<S> lower, std::type_identity_t<S> upper) : a(lower), b(upper) {}
 
   static constexpr std::string_view name = "Uniform";
   template <class F>

@@ -52,8 +52,8 @@ concept Estimator = requires(const E& e, Trace<double>& trace, const SampleConte
 class AnyEstimator {
  public:
   template <class E>
-    requires(!std::same_as<E, AnyEstimator>) && Estimator<E>
-  AnyEstimator(E estimator) : model_(std::make_shared<const Model<E>>(std::move(estimator))) {}
+    requires(!std::same_as<E, AnyEstimator>)
+  &&Estimator<E> AnyEstimator(E estimator) : model_(std::make_shared<const Model<E>>(std::move(estimator))) {}
 
   std::string name() const { return model_->name(); }
   bool unbiased() const { return model_->unbiased(); }
