@@ -2,6 +2,7 @@
 //
 // The model is in outbreak.hpp, the pictures and files are in report.hpp; README.md tells the story.
 #include <algorithm>
+#include <atomic>
 #include <cctype>
 #include <cmath>
 #include <exception>
@@ -32,12 +33,12 @@ struct Method {
 
 const std::vector<Method>& methods() {
   static const std::vector<Method> all{
-      {LeaveOneOut{4}, 4, 0.05},
-      {ScoreFunction{}, 1, 0.05},
-      {StochasticDerivative{16, SiteChoice::uniform}, 10, 0.05},
-      {DebiasedSurrogate{16, SiteChoice::uniform}, 10, 0.05},
-      {SmoothedDerivative{0.5}, 1, 0.05},
-      {StraightThrough{}, 1, 0.05},
+      {LeaveOneOut{4}, 4, 0.03},
+      {ScoreFunction{}, 1, 0.03},
+      {StochasticDerivative{16, SiteChoice::uniform}, 10, 0.03},
+      {DebiasedSurrogate{16, SiteChoice::uniform}, 10, 0.03},
+      {SmoothedDerivative{0.5}, 1, 0.03},
+      {StraightThrough{}, 1, 0.03},
   };
   return all;
 }
@@ -61,8 +62,8 @@ std::vector<Method> chosen(const std::vector<std::string>& names) {
 }
 
 struct Settings {
-  int samples = 400;  ///< runs of the simulation per iteration
-  int iterations = 400;
+  int samples = 60;  ///< runs of the simulation per iteration
+  int iterations = 1500;
   int bootstrap = 40;  ///< outbreaks refitted for the standard errors
   std::uint64_t seed = 1;
   int threads = 0;
@@ -99,13 +100,26 @@ class Referee {
   int runs_;
 };
 
+/// f(0), ..., f(n - 1), each on one thread: a descent makes too few draws an iteration to share them out.
+template <class F>
+void in_parallel(std::size_t n, int threads, const F& f) {
+  const std::size_t count = threads > 0 ? static_cast<std::size_t>(threads) : std::max(1u, std::thread::hardware_concurrency());
+  std::atomic<std::size_t> next{0};
+  std::vector<std::future<void>> workers;
+  for (std::size_t t = 0; t < std::min(count, n); ++t)
+    workers.push_back(std::async(std::launch::async, [&] {
+      for (std::size_t i = next++; i < n; i = next++) f(i);
+    }));
+  for (std::future<void>& w : workers) w.get();
+}
+
 Minimum descend(const Program<double>& program, const Eigen::VectorXd& from, const Method& method, const Settings& settings,
-                int iterations, std::uint64_t seed, int threads) {
+                int iterations, std::uint64_t seed) {
   MinimizeOptions options;
   options.iterations = iterations;
   options.samples = static_cast<std::uint64_t>(std::max(2.0, std::round(settings.samples / method.runs_per_draw)));
   options.seed = seed;
-  options.threads = threads;
+  options.threads = 1;
   return minimize(program, from, method.estimator, Adam{method.rate}, options);
 }
 
@@ -115,7 +129,7 @@ Fit fit(const Method& method, const Settings& settings) {
   Fit fit;
   fit.estimator = method.estimator.name();
   fit.unbiased = method.estimator.unbiased();
-  const Minimum minimum = descend(program, start(), method, settings, settings.iterations, settings.seed, settings.threads);
+  const Minimum minimum = descend(program, start(), method, settings, settings.iterations, settings.seed);
   fit.theta = minimum.theta;
   fit.runs = minimum.work.runs;
   fit.seconds = minimum.seconds;
@@ -137,7 +151,7 @@ void probe(Fit& fit, const Method& method, const Eigen::VectorXd& theta, const S
   Options options;
   options.samples = static_cast<std::uint64_t>(100'000 / method.runs_per_draw);
   options.seed = settings.seed + 3;
-  options.threads = settings.threads;
+  options.threads = 1;
   const Estimate e = estimate(Distance{observed, settings.scale}, theta, method.estimator, options);
   fit.gradient = e.gradient;
   fit.gradient_error = e.gradient_error;
@@ -153,19 +167,11 @@ std::vector<Eigen::VectorXd> bootstrap(const Eigen::VectorXd& theta, const Metho
     const Counts counts = simulate(theta, {settings.seed + 4, r});
     if (!died_out(counts)) outbreaks.push_back(counts);
   }
-  // The refits are independent of one another: one thread each.
   std::vector<Eigen::VectorXd> fits(outbreaks.size());
-  const std::size_t threads =
-      settings.threads > 0 ? static_cast<std::size_t>(settings.threads) : std::max(1u, std::thread::hardware_concurrency());
-  std::vector<std::future<void>> workers;
-  for (std::size_t t = 0; t < threads; ++t)
-    workers.push_back(std::async(std::launch::async, [&, t] {
-      for (std::size_t i = t; i < fits.size(); i += threads)
-        fits[i] = descend(Distance{outbreaks[i], settings.scale}, theta, method, settings, std::max(2, settings.iterations / 2),
-                          settings.seed + 100 + i, 1)
-                      .theta;
-    }));
-  for (std::future<void>& w : workers) w.get();
+  in_parallel(fits.size(), settings.threads, [&](std::size_t i) {
+    const Program<double> program = Distance{outbreaks[i], settings.scale};
+    fits[i] = descend(program, theta, method, settings, std::max(2, settings.iterations / 2), settings.seed + 100 + i).theta;
+  });
   return fits;
 }
 
@@ -244,18 +250,21 @@ int main(int argc, char** argv) {
   const std::vector<Method> list = chosen(settings.estimators);
   Result result;
   result.scale = settings.scale;
-  for (const Method& method : list) {
-    std::cerr << "epidemic: fitting by " << method.estimator.name() << " ..." << std::flush;
-    result.fits.push_back(fit(method, settings));
-    std::cerr << ' ' << report::digits(result.fits.back().seconds)
-              << " s, R0 = " << report::digits(reproduction_number(result.fits.back().theta)) << '\n';
-  }
+  result.fits.resize(list.size());
+  std::cerr << "epidemic: fitting by " << list.size() << " estimators ...\n";
+  in_parallel(list.size(), settings.threads, [&](std::size_t i) {
+    Fit& f = result.fits[i];
+    f = fit(list[i], settings);
+    std::cerr << "epidemic:   " + f.estimator + ": " + report::digits(f.seconds) +
+                     " s, R0 = " + report::digits(reproduction_number(f.theta)) + '\n';
+  });
   const Eigen::VectorXd& theta = result.best().theta;
   if (settings.bootstrap >= 2) {
     std::cerr << "epidemic: refitting " << settings.bootstrap << " simulated outbreaks for the standard errors ...\n";
     result.refits = bootstrap(theta, list.front(), settings);
   }
-  for (std::size_t i = 0; i < list.size(); ++i) probe(result.fits[i], list[i], theta, settings);
+  std::cerr << "epidemic: comparing the gradients at the fit ...\n";
+  in_parallel(list.size(), settings.threads, [&](std::size_t i) { probe(result.fits[i], list[i], theta, settings); });
   result.summary = summarise(theta, result.refits);
   result.band = simulated_band(theta, settings.seed + 6, 2000);
   print(result);

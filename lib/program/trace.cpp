@@ -22,7 +22,8 @@ void Trace<T>::set_parameters(const Eigen::VectorX<T>& theta) {
       name += "]";
       throw Error(outside(name, static_cast<double>(theta[i]), "(-infinity, infinity)"));
     }
-  theta_ = Vector<T>(theta);
+  theta_ = theta;
+  plain_theta_ = Vector<T>(theta);
 }
 
 template <class T>
@@ -35,7 +36,7 @@ template <class T>
 T Trace<T>::run(const RunKey& key) {
   key_ = key;
   baseline_.begin({.key = key, .limit = max_draws_});
-  cost_ = checked(program_(baseline_, theta_), baseline_);
+  cost_ = checked(program_(baseline_, plain_theta_), baseline_);
   work_.runs += 1;
   return cost_;
 }
@@ -52,7 +53,7 @@ void Trace<T>::record_plan(const DrawPlan& plan, Outcomes outcomes) {
   typename Tape<T>::Use use(tape_);
   tape_.clear();
   recorder_.begin(plan, tape_, outcomes);
-  const Vector<Var<T>> theta = variables(tape_, theta_.eigen());
+  const Vector<Var<T>> theta = variables(tape_, theta_);
   const Var<T> cost = program_(recorder_, theta);
   recorded_cost_ = checked(cost.value(), recorder_);
   cost_index_ = cost.index();
@@ -103,7 +104,7 @@ T Trace<T>::replay(std::size_t site, std::int64_t outcome) {
                  .changed = site,
                  .change_to = outcome,
                  .limit = max_draws_});
-  const T cost = checked(program_(replay_, theta_), replay_);
+  const T cost = checked(program_(replay_, plain_theta_), replay_);
   work_.runs += 1 - static_cast<double>(site) / static_cast<double>(outcomes.size());
   return cost;
 }
@@ -120,7 +121,7 @@ void Trace<T>::cut() {
   if (open_)
     for (const Site& s : recorder_.log())
       // Not a partial of zero: an infinite adjoint times zero would reach the parameters as NaN. The sink takes it.
-      if (s.node) std::fill_n(tape_.indices() + s.arguments, s.count, Index{0});
+      if (s.node) std::fill_n(tape_.indices() + s.arguments, s.count, Argument{0});
   open_ = false;
 }
 
@@ -151,7 +152,7 @@ void Trace<T>::tangents(const Eigen::Matrix<T, Eigen::Dynamic, 4>& directions) {
 template <class T>
 double Trace<T>::importance(const Alternative& a, std::span<const double> weights) const {
   const Site& s = site(a.site);
-  const auto* t = const_cast<Tape<T>&>(tape_).tangents();
+  const auto* t = tape_.tangents();
   double norm = 0;
   for (int l = 0; l < 4; ++l) {
     double sum = 0;

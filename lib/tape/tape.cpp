@@ -1,82 +1,49 @@
 #include <stoat/tape/tape.hpp>
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <limits>
+#include <atomic>
 
 namespace stoat {
-namespace detail {
 
 namespace {
-constexpr std::size_t page = 4096;
-// Streams walked in lockstep collide in the cache when their addresses share the low bits: stagger the bases.
-std::size_t stagger() {
-  static thread_local std::size_t count = 0;
-  return (count++ % 8) * (5 * page + 11 * 64);
+
+constexpr std::size_t mebi = std::size_t{1} << 20;
+constexpr std::size_t most_indices = std::numeric_limits<Index>::max();
+constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
+
+/// Tags are dealt to threads in lots, so that rewinding touches no shared memory. After 2^32 they repeat, and a stale
+/// variable may go unnoticed.
+std::uint32_t new_tag() {
+  constexpr std::uint32_t lot = 1024;
+  static std::atomic<std::uint32_t> lots{0};
+  static thread_local std::uint32_t next = 0;
+  if (next % lot == 0) next = lot * lots.fetch_add(1, std::memory_order_relaxed);
+  return ++next;
 }
+
+/// What a partial derivative passes on.
+template <Number T>
+T passed(T partial, T adjoint) {
+  return partial * adjoint;
+}
+template <class T, int N>
+Dual<T, N> passed(const Dual<T, N>& partial, const Dual<T, N>& adjoint) {
+  return detail::chained(partial, adjoint);
+}
+
 }  // namespace
 
-Reserve::Reserve(std::size_t bytes) {
-  const std::size_t offset = stagger();
-  for (; bytes >= std::size_t{64} << 20; bytes /= 2) {
-    mapped_ = bytes + offset;
-    base_ = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (base_ != MAP_FAILED) {
-      data_ = static_cast<std::byte*>(base_) + offset;
-      bytes_ = bytes;
-      return;
-    }
-  }
-  throw Error("Tape: no address space left for a stream of 64 MiB (see `ulimit -v`)");
-}
-
-Reserve::~Reserve() { munmap(base_, mapped_); }
-
-}  // namespace detail
-
-void Arena::next(std::size_t n) {
-  std::size_t candidate = chunks_.empty() ? 0 : chunk_ + 1;
-  while (candidate < chunks_.size() && chunks_[candidate].size < n) ++candidate;
-  if (candidate >= chunks_.size()) {
-    const std::size_t size = std::max(n, chunks_.empty() ? std::size_t{1} << 16 : 2 * chunks_.back().size);
-    chunks_.push_back({std::make_unique_for_overwrite<std::byte[]>(size), size});
-    candidate = chunks_.size() - 1;
-  }
-  chunk_ = candidate;
-  used_ = 0;
-}
-
-namespace {
-constexpr std::size_t gibi = std::size_t{1} << 30;
-}
-
 template <class T>
-Tape<T>::Tape()
-    : partial_memory_(4 * gibi * sizeof(T)),
-      index_memory_(4 * gibi * sizeof(Index)),
-      count_memory_(4 * gibi),
-      adjoint_memory_(4 * gibi * sizeof(T)),
-      tangent_memory_(4 * gibi * sizeof(T) * lanes),
-      partials_(static_cast<T*>(partial_memory_.data())),
-      indices_(static_cast<Index*>(index_memory_.data())),
-      counts_(static_cast<std::uint8_t*>(count_memory_.data())),
-      adjoints_(static_cast<T*>(adjoint_memory_.data())),
-      tangents_(static_cast<Lanes*>(tangent_memory_.data())),
-      argument_capacity_(std::min(partial_memory_.bytes() / sizeof(T), index_memory_.bytes() / sizeof(Index))),
-      statement_capacity_(std::min({count_memory_.bytes(), adjoint_memory_.bytes() / sizeof(T),
-                                    tangent_memory_.bytes() / sizeof(Lanes), std::size_t{std::numeric_limits<Index>::max()}}) -
-                          1),
-      previous_(current_),
-      tag_(++tags_) {
-  current_ = this;
+Tape<T>::Tape() : previous_(current_) {
+  renew_tag();
+  switch_to(this);
 }
 
 template <class T>
 Tape<T>::~Tape() {
   // Tapes need not die in reverse order of birth: unlink this one wherever it is in the chain.
   if (current_ == this) {
-    current_ = previous_;
+    switch_to(previous_);
   } else {
     for (Tape* t = current_; t; t = t->previous_) {
       if (t->previous_ == this) {
@@ -87,48 +54,145 @@ Tape<T>::~Tape() {
   }
 }
 
+// ---- memory -----------------------------------------------------------------------------------------------------------
+
 template <class T>
-void Tape<T>::full() const {
-  throw Error("Tape: full after " + std::to_string(statements_) + " statements with " + std::to_string(arguments_) +
-              " arguments; record shorter parts, or reduce the size of the program");
+void Tape<T>::fail() const {
+  const std::string state = std::to_string(next_ - 1) + " variables with " + std::to_string(arguments_) + " arguments (" +
+                            detail::readable_bytes(bytes()) + "); record shorter parts, or checkpoint the loop";
+  if (refusal_.needed == 0)
+    throw Error("Tape: full: it can count " + std::to_string(most_indices - 1) + " variables, and holds " + state);
+  const bool limited = memory_limit_ != unlimited;
+  throw Error("Tape: out of memory: " + detail::readable_bytes(refusal_.needed) + " more for " + refusal_.what + ", " +
+              detail::readable_bytes(limited ? memory_limit_ - std::min(memory_limit_, bytes()) : detail::available_memory()) +
+              (limited ? " allowed" : " free") + ", after " + state);
 }
 
 template <class T>
-void Tape<T>::rewind(const Mark& mark) {
-  next_ = mark.next;
-  statements_ = mark.statements;
-  arguments_ = mark.arguments;
-  blocks_.resize(mark.blocks);
-  arena_.rewind(mark.arena);
-  comparisons_ = {};
+std::size_t Tape<T>::growth(std::size_t used, std::size_t needed) const noexcept {
+  std::size_t step = std::max({used, needed, 64 * std::size_t{1024}});
+  if (memory_limit_ != unlimited) step = std::min(step, memory_limit_ - std::min(memory_limit_, bytes()));
+  if (step >= 4 * mebi) {
+    // Memory is only taken when it is touched, so several streams may have been promised the same: stay well below what is
+    // there, and stop while the machine still has some.
+    const std::size_t available = detail::available_memory();
+    step = std::min(step, available / 4);
+    if (step < 4 * mebi) step = 0;
+  }
+  return step;
+}
+
+/// Grows a stream to at least `needed` elements, at most to `most`.
+template <class T>
+template <class Stream>
+bool Tape<T>::grow(Stream& stream, std::size_t needed, std::size_t most, const char* what) noexcept {
+  const std::size_t have = stream.capacity();
+  if (needed <= have) return true;
+  const std::size_t size = stream.element_bytes();
+  const std::size_t step = growth(have * size, (needed - have) * size) / size;
+  if (step >= needed - have)
+    for (std::size_t wanted = std::min(have + step, most);; wanted = needed + (wanted - needed) / 2) {
+      if (stream.grow(wanted)) return true;
+      if (wanted <= needed) break;
+    }
+  refusal_ = {what, (needed - have) * size};
+  return false;
+}
+
+namespace {
+/// Partials and indices grow together.
+template <class P, class I>
+struct Both {
+  P& partials;
+  I& indices;
+  std::size_t capacity() const { return std::min(partials.capacity(), indices.capacity()); }
+  static constexpr std::size_t element_bytes() { return P::element_bytes() + I::element_bytes(); }
+  bool grow(std::size_t count) { return partials.grow(count) && indices.grow(count); }
+};
+}  // namespace
+
+template <class T>
+bool Tape<T>::grow(std::size_t arguments, std::size_t indices) noexcept {
+  if (indices > most_indices - next_) {
+    refusal_ = {};
+    return false;
+  }
+  Both<detail::Stream<Partial<T>>, detail::Stream<Argument>> both{partial_memory_, index_memory_};
+  const bool enough = grow(both, arguments_ + arguments, std::numeric_limits<std::size_t>::max(), "arguments") &&
+                      grow(count_memory_, next_ + indices, most_indices, "variables");
+  partials_ = partial_memory_.data();
+  indices_ = index_memory_.data();
+  counts_ = count_memory_.data();
+  limit_ = std::min(both.capacity(), arguments_ + (count_memory_.capacity() - next_));
+  return enough;
+}
+
+template <class T>
+void Tape<T>::limit_memory(std::size_t bytes) {
+  memory_limit_ = bytes;
 }
 
 template <class T>
 std::size_t Tape<T>::bytes() const {
-  return arguments_ * (sizeof(T) + sizeof(Index)) + statements_ + next_ * sizeof(T) + blocks_.size() * sizeof(Block);
+  return arguments_ * (sizeof(Partial<T>) + sizeof(Argument)) + next_ * (1 + sizeof(T)) + blocks_.size() * sizeof(Block) +
+         arena_.used();
+}
+
+// ---- recording --------------------------------------------------------------------------------------------------------
+
+template <class T>
+void Tape<T>::renew_tag() {
+  tag_ = new_tag();
+  stretches_.push_back({next_, tag_});
+}
+
+template <class T>
+bool Tape<T>::owns(Index index, std::uint32_t tag) const {
+  if (index == 0 || index >= next_) return false;
+  for (auto stretch = stretches_.rbegin(); stretch != stretches_.rend(); ++stretch)
+    if (stretch->first <= index) return stretch->tag == tag;
+  return false;
+}
+
+template <class T>
+void Tape<T>::rewind(const Mark& mark) {
+  if (mark.next > next_) throw InvalidArgument("Tape: rewind() to a mark that was itself rewound");
+  open_ = 0;
+  const bool anything = mark.next < next_;
+  next_ = mark.next;
+  arguments_ = mark.arguments;
+  blocks_.resize(mark.blocks);
+  kept_.resize(mark.kept);
+  arena_.rewind(mark.arena);
+  comparisons_ = {};
+  swept_ = std::min(swept_, next_);
+  if (anything) {
+    while (!stretches_.empty() && stretches_.back().first >= next_) stretches_.pop_back();
+    renew_tag();
+  }
 }
 
 template <class T>
 typename Tape<T>::Arguments Tape<T>::open_statement(std::size_t count) {
-  if (count > 255) throw InvalidArgument("Tape: a statement of " + std::to_string(count) + " arguments; use a block");
-  if (arguments_ + count > argument_capacity_ || statements_ >= statement_capacity_) full();
-  const Arguments a{next_++, arguments_, partials_ + arguments_, indices_ + arguments_};
+  if (count == 0 || count > 255)
+    throw InvalidArgument("Tape: a statement of " + std::to_string(count) + " arguments (allowed: 1 to 255); use a block");
+  if (arguments_ + count > limit_ && !grow(count, 1)) fail();
+  const Arguments a{next_, arguments_, partials_ + arguments_, indices_ + arguments_};
   arguments_ += count;
-  counts_[statements_++] = static_cast<std::uint8_t>(count);
+  counts_[next_++] = Count(count);
   return a;
 }
 
 template <class T>
-Index Tape<T>::block(Index count, const void* payload, Reverse reverse, Forward forward) {
-  if (std::size_t{next_} + count > statement_capacity_) full();
-  blocks_.push_back({next_, count, statements_, arguments_, payload, reverse, forward});
-  next_ += count;
-  return next_ - count;
-}
-
-template <class T>
-Index Tape<T>::inputs(Index count) {
-  return block(count, nullptr, nullptr, nullptr);
+Index Tape<T>::block(std::size_t count, const void* payload, Reverse reverse, Forward forward) {
+  open_ = 0;
+  if (count > most_indices - next_ || next_ + count > count_memory_.capacity())
+    if (!grow(0, count)) fail();
+  blocks_.push_back({next_, static_cast<Index>(count), payload, reverse, forward});
+  next_ += static_cast<Index>(count);
+  // A block took indices without arguments: fewer statements are left before the indices run out.
+  limit_ = std::min(limit_, arguments_ + (count_memory_.capacity() - next_));
+  return next_ - static_cast<Index>(count);
 }
 
 template <class T>
@@ -136,80 +200,105 @@ Var<T> Tape<T>::variable(T value) {
   return Var<T>(value, inputs(1), tag_);
 }
 
+// ---- sweeps -----------------------------------------------------------------------------------------------------------
+
 template <class T>
 void Tape<T>::clear_adjoints() {
-  std::fill_n(adjoints_, next_, T(0));
+  if (!grow(adjoint_memory_, next_, most_indices, "adjoints")) fail();
+  adjoints_ = adjoint_memory_.data();
+  std::memset(static_cast<void*>(adjoints_), 0, sizeof(T) * next_);
+  swept_ = next_;
 }
 
 template <class T>
 void Tape<T>::reverse() {
   T* const adjoints = adjoints_;
+  const Partial<T>* const partials = partials_;
+  const Argument* const arguments = indices_;
+  const Count* const counts = counts_;
   Index index = next_;
-  std::size_t argument = arguments_, statement = statements_;
-  const auto scalars = [&](std::size_t until) {
-    const T* const partials = partials_;
-    const Index* const indices = indices_;
-    const std::uint8_t* const counts = counts_;
-    while (statement > until) {
-      const std::size_t count = counts[--statement];
-      const T adjoint = adjoints[--index];
+  std::size_t argument = arguments_;
+  const auto statements = [&](Index until) {
+    if (index == until) return;
+    // The adjoint of the next statement is carried in a register if this one passes something on to it: a chain of
+    // statements would otherwise wait for each store to be read back.
+    T adjoint = adjoints[index - 1];
+    while (index > until) {
+      --index;
+      const std::size_t count = counts[index];
       argument -= count;
-      if (adjoint == T(0)) continue;  // nothing to pass on, and 0 * infinity must not become NaN
-      for (std::size_t k = argument; k < argument + count; ++k) adjoints[indices[k]] += partials[k] * adjoint;
+      if (detail::is_zero(adjoint)) {  // nothing to pass on, and 0 * infinity must not become NaN
+        adjoint = adjoints[index - 1];
+        continue;
+      }
+      for (std::size_t k = argument + count - 1; k > argument; --k)
+        adjoints[arguments[k].index] += passed(partials[k].value, adjoint);
+      const Index first = arguments[argument].index;
+      const T contribution = passed(partials[argument].value, adjoint);
+      if (first == index - 1) {
+        adjoint = adjoints[first] + contribution;
+        adjoints[first] = adjoint;
+      } else {
+        adjoints[first] += contribution;
+        adjoint = adjoints[index - 1];
+      }
     }
   };
   for (std::size_t b = blocks_.size(); b-- > 0;) {
     const Block& block = blocks_[b];
-    scalars(block.statements);
+    statements(block.first + block.count);
     if (block.reverse) block.reverse(block.payload, adjoints);
-    index -= block.count;
+    index = block.first;
   }
-  scalars(0);
+  statements(1);
 }
 
 template <class T>
 void Tape<T>::clear_tangents() {
+  if (!grow(tangent_memory_, next_, most_indices, "tangents")) fail();
+  tangents_ = tangent_memory_.data();
   std::memset(static_cast<void*>(tangents_), 0, sizeof(Lanes) * next_);
 }
 
 template <class T>
 void Tape<T>::forward() {
   Lanes* const tangents = tangents_;
+  const Partial<T>* const partials = partials_;
+  const Argument* const arguments = indices_;
+  const Count* const counts = counts_;
   Index index = 1;
-  std::size_t argument = 0, statement = 0;
-  const auto scalars = [&](std::size_t until) {
-    const T* const partials = partials_;
-    const Index* const indices = indices_;
-    const std::uint8_t* const counts = counts_;
-    for (; statement < until; ++statement, ++index) {
-      const std::size_t end = argument + counts[statement];
+  std::size_t argument = 0;
+  const auto statements = [&](Index until) {
+    for (; index < until; ++index) {
+      const std::size_t end = argument + counts[index];
       T sum[lanes] = {};
       for (; argument < end; ++argument) {
-        const T* t = tangents[indices[argument]];
-        const T p = partials[argument];
-        if (t[0] == T(0) && t[1] == T(0) && t[2] == T(0) && t[3] == T(0)) continue;  // 0 * infinity must not become NaN
-        for (int l = 0; l < lanes; ++l) sum[l] += p * t[l];
+        const T* t = tangents[arguments[argument].index];
+        const T p = partials[argument].value;
+        // 0 * infinity must not become NaN
+        if (detail::is_zero(t[0]) && detail::is_zero(t[1]) && detail::is_zero(t[2]) && detail::is_zero(t[3])) continue;
+        for (int l = 0; l < lanes; ++l) sum[l] += passed(p, t[l]);
       }
       for (int l = 0; l < lanes; ++l) tangents[index][l] = sum[l];
     }
   };
   for (const Block& block : blocks_) {
-    scalars(block.statements);
+    statements(block.first);
     if (block.forward) {
       block.forward(block.payload, tangents);
     } else if (block.reverse) {
       for (Index i = block.first; i < block.first + block.count; ++i)
         for (int l = 0; l < lanes; ++l) tangents[i][l] = T(1);
     }
-    index += block.count;
+    index = block.first + block.count;
   }
-  scalars(statements_);
+  statements(next_);
 }
 
 template <class T>
 void Tape<T>::backward(const Var<T>& y) {
-  if (y.tag() != tag_ && y.index() != 0) throw InvalidArgument("Tape: backward() from a variable of another tape");
-  if (y.index() >= next_) throw InvalidArgument("Tape: backward() from a variable that was rewound");
+  if (y.active() && !owns(y.index(), y.tag()))
+    throw InvalidArgument("Tape: backward() from a variable that is not on this tape, or was rewound");
   clear_adjoints();
   adjoints_[y.index()] = T(1);
   reverse();
@@ -218,13 +307,16 @@ void Tape<T>::backward(const Var<T>& y) {
 
 template <class T>
 T Tape<T>::adjoint(const Var<T>& x) const {
-  if (x.index() == 0) return T(0);
-  if (x.tag() != tag_) throw InvalidArgument("Tape: adjoint() of a variable of another tape");
-  if (x.index() >= next_) throw InvalidArgument("Tape: adjoint() of a variable that was rewound");
+  if (!x.active()) return T(0);
+  if (!owns(x.index(), x.tag()))
+    throw InvalidArgument("Tape: adjoint() of a variable that is not on this tape, or was rewound");
+  if (x.index() >= swept_) throw InvalidArgument("Tape: adjoint() of a variable recorded after the sweep");
   return adjoints_[x.index()];
 }
 
 template class Tape<float>;
 template class Tape<double>;
+template class Tape<Dual<double>>;
+template class Tape<Dual<double, 4>>;
 
 }  // namespace stoat

@@ -1,4 +1,5 @@
-// stoat/program/discrete.hpp: the outcome of a discrete draw, as the program sees it.
+// stoat/program/discrete.hpp: the outcome of a discrete draw, as the program sees it. Arithmetic and functions of draws are
+// those of tape/functions.hpp.
 #pragma once
 
 #include <cmath>
@@ -65,62 +66,27 @@ template <class S>
 inline constexpr bool is_discrete<Discrete<S>> = true;
 
 namespace detail {
-
-template <class E>
-concept PlainDiscrete = is_discrete<std::remove_cvref_t<E>> && !VarLike<E>;
 template <class E>
 concept AnyDiscrete = is_discrete<std::remove_cvref_t<E>>;
-
-/// A draw of a plain run combined with a number or another draw.
-template <class A, class B>
-concept PlainDiscretePair = (PlainDiscrete<A> && PlainDiscrete<B>) || (PlainDiscrete<A> && Number<B>) ||
-                            (Number<A> && PlainDiscrete<B>);
-template <class A, class B>
-struct PlainScalar {
-  using type = ScalarOf<A>;
-};
-template <class A, class B>
-  requires(!PlainDiscrete<A>)
-struct PlainScalar<A, B> {
-  using type = ScalarOf<B>;
-};
-template <class S, class E>
-S number(const E& e) {
-  if constexpr (AnyDiscrete<E>) return e.scalar();
-  else return static_cast<S>(e);
-}
-
 }  // namespace detail
 
-#define STOAT_DISCRETE_ARITHMETIC(op)                    \
-  template <class A, class B>                            \
-    requires detail::PlainDiscretePair<A, B>             \
-  auto operator op(const A& a, const B& b) {             \
-    using S = typename detail::PlainScalar<A, B>::type;  \
-    return detail::number<S>(a) op detail::number<S>(b); \
-  }                                                      \
-  template <std::floating_point S>                       \
-  S& operator op##=(S& a, const Discrete<S>& b) {        \
-    return a op## = b.scalar();                          \
+#define STOAT_DISCRETE_ASSIGNMENT(op)                 \
+  template <std::floating_point S>                    \
+  S& operator op##=(S& a, const Discrete<S>& b) {     \
+    return a op## = b.scalar();                       \
   }
-STOAT_DISCRETE_ARITHMETIC(+)
-STOAT_DISCRETE_ARITHMETIC(-)
-STOAT_DISCRETE_ARITHMETIC(*)
-STOAT_DISCRETE_ARITHMETIC(/)
-#undef STOAT_DISCRETE_ARITHMETIC
+STOAT_DISCRETE_ASSIGNMENT(+)
+STOAT_DISCRETE_ASSIGNMENT(-)
+STOAT_DISCRETE_ASSIGNMENT(*)
+STOAT_DISCRETE_ASSIGNMENT(/)
+#undef STOAT_DISCRETE_ASSIGNMENT
 
-template <std::floating_point S>
-S operator-(const Discrete<S>& a) {
-  return -a.scalar();
-}
-template <std::floating_point S>
-S operator+(const Discrete<S>& a) {
-  return a.scalar();
-}
-template <std::floating_point S>
-S value(const Discrete<S>& a) {
-  return a.scalar();
-}
+template <class S>
+  requires(!is_var<S>)
+S operator+(const Discrete<S>& a) { return a.scalar(); }
+template <class S>
+  requires(!is_var<S>)
+S value(const Discrete<S>& a) { return a.scalar(); }
 
 // A draw compared with a number or another draw steers control flow by its outcome.
 #define STOAT_DISCRETE_COMPARISON(op)                                \
@@ -143,47 +109,5 @@ STOAT_DISCRETE_COMPARISON(>=)
 STOAT_DISCRETE_COMPARISON(==)
 STOAT_DISCRETE_COMPARISON(!=)
 #undef STOAT_DISCRETE_COMPARISON
-
-#define STOAT_DISCRETE_FUNCTION(name) \
-  template <std::floating_point S>    \
-  S name(const Discrete<S>& k) {      \
-    using std::name;                  \
-    return name(k.scalar());          \
-  }
-STOAT_DISCRETE_FUNCTION(exp)
-STOAT_DISCRETE_FUNCTION(expm1)
-STOAT_DISCRETE_FUNCTION(log)
-STOAT_DISCRETE_FUNCTION(log1p)
-STOAT_DISCRETE_FUNCTION(sqrt)
-STOAT_DISCRETE_FUNCTION(abs)
-STOAT_DISCRETE_FUNCTION(sin)
-STOAT_DISCRETE_FUNCTION(cos)
-STOAT_DISCRETE_FUNCTION(tanh)
-STOAT_DISCRETE_FUNCTION(lgamma)
-#undef STOAT_DISCRETE_FUNCTION
-template <std::floating_point S>
-S square(const Discrete<S>& k) {
-  return k.scalar() * k.scalar();
-}
-template <std::floating_point S>
-S logistic(const Discrete<S>& k) {
-  return logistic(k.scalar());
-}
-template <class A, class B>
-  requires detail::PlainDiscretePair<A, B>
-auto pow(const A& a, const B& b) {
-  using S = typename detail::PlainScalar<A, B>::type;
-  return std::pow(detail::number<S>(a), detail::number<S>(b));
-}
-#define STOAT_DISCRETE_PAIR(name)                                 \
-  template <class A, class B>                                     \
-    requires detail::PlainDiscretePair<A, B>                      \
-  auto name(const A& a, const B& b) {                             \
-    using S = typename detail::PlainScalar<A, B>::type;           \
-    return std::name(detail::number<S>(a), detail::number<S>(b)); \
-  }
-STOAT_DISCRETE_PAIR(min)
-STOAT_DISCRETE_PAIR(max)
-#undef STOAT_DISCRETE_PAIR
 
 }  // namespace stoat

@@ -231,8 +231,8 @@ class Sampler<Var<T>> : public SamplerBase {
       if (s.count > 255) [[unlikely]]
         too_many_parameters(s.law->name, site);
       const auto arguments = tape_->open_statement(s.count);
-      std::fill_n(arguments.partials, s.count, T(0));
-      std::fill_n(arguments.indices, s.count, Index{0});
+      std::fill_n(arguments.partials, s.count, Partial<T>{});
+      std::fill_n(arguments.indices, s.count, Argument{});
       s.node = arguments.index;
       s.arguments = arguments.first;
     }

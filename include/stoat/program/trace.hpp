@@ -36,7 +36,7 @@ class Trace {
   Trace(Program<T> program, const Eigen::VectorX<T>& theta, std::size_t max_draws = std::size_t{1} << 24);
 
   Eigen::Index parameters() const { return theta_.size(); }
-  const Eigen::VectorX<T>& theta() const { return theta_.eigen(); }
+  const Eigen::VectorX<T>& theta() const { return theta_; }
   /// Throws Error if theta is empty or not finite.
   void set_parameters(const Eigen::VectorX<T>& theta);
 
@@ -95,7 +95,7 @@ class Trace {
   /// Slope of the OPEN edge from outcome to parameter j, as set by open().
   T slope(std::size_t site, std::uint32_t j) const {
     const Site& s = recorder_.log()[site];
-    return s.node ? const_cast<Tape<T>&>(tape_).partials()[s.arguments + j] : T(0);
+    return s.node ? tape_.partials()[s.arguments + j].value : T(0);
   }
 
   /// d_c of every parameter of every site at once, along up to four directions in theta (columns): with at most four
@@ -125,15 +125,16 @@ class Trace {
     slopes_.resize(s.count);
     rule(s, std::span<double>(slopes_));
     for (std::uint32_t j = 0; j < s.count; ++j) {
-      tape_.partials()[s.arguments + j] = static_cast<T>(slopes_[j]);
-      tape_.indices()[s.arguments + j] = recorder_.parameters()[s.first + j];
+      tape_.partials()[s.arguments + j].value = static_cast<T>(slopes_[j]);
+      tape_.indices()[s.arguments + j].index = recorder_.parameters()[s.first + j];
     }
   }
   void record_plan(const DrawPlan& plan, Outcomes outcomes);
   T checked(T cost, const SamplerBase& sampler) const;
 
   Program<T> program_;
-  Vector<T> theta_;
+  Eigen::VectorX<T> theta_;
+  Vector<T> plain_theta_;
   std::size_t max_draws_;
   Tape<T> tape_;
   Sampler<T> baseline_, replay_;

@@ -4,11 +4,16 @@
 // Index 0 stands for "passive": it is the sink that adjoints of constants fall into. A *statement* y = g(x1, ..., xn)
 // stores its n partial derivatives and argument indices (Jacobian taping); its own index is implied by its position.
 // Operations on whole vectors are *blocks* in a side list, so the sweep over the scalar statements has no test for them.
+//
+// An *open* statement can still be extended: `s += e` on the newest statement appends the arguments of e to it instead of
+// recording a sum. That is right as long as nothing but s refers to its index, so whatever hands an index out closes it:
+// copying a variable, using it in an expression, asking for index(), a mark, another tape.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <new>
 #include <string>
@@ -16,66 +21,34 @@
 #include <vector>
 
 #include <stoat/error.hpp>
+#include <stoat/tape/dual.hpp>
+#include <stoat/tape/memory.hpp>
 #include <stoat/tape/scalar.hpp>
+
+// A thread-local variable of a shared library is reached by a call unless the linker may put it into static storage.
+#if defined(__GNUC__) && defined(__ELF__)
+#define STOAT_THREAD_LOCAL [[gnu::tls_model("initial-exec")]] static inline constinit thread_local
+#else
+#define STOAT_THREAD_LOCAL static inline constinit thread_local
+#endif
 
 namespace stoat {
 
+/// A place on a tape. Recording more variables than it can count is an Error, never a wrap.
 using Index = std::uint32_t;
 
-namespace detail {
-
-/// Address space without memory behind it until it is touched, so that a stream grows without being copied.
-class Reserve {
- public:
-  explicit Reserve(std::size_t bytes);  ///< throws Error if not even 64 MiB of address space is to be had
-  ~Reserve();
-  Reserve(const Reserve&) = delete;
-  Reserve& operator=(const Reserve&) = delete;
-  void* data() const { return data_; }
-  std::size_t bytes() const { return bytes_; }
-
- private:
-  void* base_ = nullptr;
-  void* data_ = nullptr;
-  std::size_t mapped_ = 0, bytes_ = 0;
+/// A partial derivative and the index of an argument, each a type of its own: a compiler then knows that storing one
+/// changes no variable in memory.
+template <class T>
+struct Partial {
+  T value;
+};
+struct Argument {
+  Index index;
 };
 
-}  // namespace detail
-
-/// Payload memory of a tape: allocation is a pointer bump, release is a rewind. Nothing in it is destroyed.
-class Arena {
- public:
-  struct Mark {
-    std::size_t chunk = 0, used = 0;
-  };
-  template <class U>
-  U* allocate(std::size_t count) {
-    static_assert(std::is_trivially_destructible_v<U> && alignof(U) <= alignof(std::max_align_t));
-    return static_cast<U*>(bytes(count * sizeof(U)));
-  }
-  Mark mark() const { return {chunk_, used_}; }
-  void rewind(const Mark& mark) { chunk_ = mark.chunk, used_ = mark.used; }
-
- private:
-  void* bytes(std::size_t n) {
-    n = (n + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);
-    if (chunk_ >= chunks_.size() || used_ + n > chunks_[chunk_].size) next(n);
-    void* p = chunks_[chunk_].data.get() + used_;
-    used_ += n;
-    return p;
-  }
-  void next(std::size_t n);
-
-  struct Chunk {
-    std::unique_ptr<std::byte[]> data;
-    std::size_t size = 0;
-  };
-  std::vector<Chunk> chunks_;
-  std::size_t chunk_ = 0, used_ = 0;
-};
-
-/// A tape over numbers of type T (float or double). The newest live tape of a thread is its current tape: expressions of
-/// active variables are recorded there. Not thread-safe; use one tape per thread.
+/// A tape over numbers of type T (float, double or a Dual of them). The newest live tape of a thread is its current tape:
+/// expressions of active variables are recorded there. Not thread-safe; use one tape per thread.
 template <class T>
 class Tape {
  public:
@@ -85,7 +58,7 @@ class Tape {
   /// A place on the tape to which it can be rewound.
   struct Mark {
     Index next = 1;
-    std::size_t statements = 0, arguments = 0, blocks = 0;
+    std::size_t arguments = 0, blocks = 0, kept = 0;
     Arena::Mark arena{};
   };
 
@@ -105,8 +78,8 @@ class Tape {
   /// Makes a tape current for the life of this object.
   class Use {
    public:
-    explicit Use(Tape& tape) : previous_(current_) { current_ = &tape; }
-    ~Use() { current_ = previous_; }
+    explicit Use(Tape& tape) : previous_(current_) { switch_to(&tape); }
+    ~Use() { switch_to(previous_); }
     Use(const Use&) = delete;
     Use& operator=(const Use&) = delete;
 
@@ -119,21 +92,24 @@ class Tape {
 
   /// Reverse sweep from y with seed 1; the adjoints can then be read. Throws InvalidArgument if y is not on this tape.
   void backward(const Var<T>& y);
-  /// d y / d x after backward(y). Zero for a passive x.
+  /// d y / d x after backward(y). Zero for a passive x. Throws InvalidArgument if x was not on this tape then.
   T adjoint(const Var<T>& x) const;
 
-  Mark mark() const { return {next_, statements_, arguments_, blocks_.size(), arena_.mark()}; }
+  Mark mark() {
+    open_ = 0;
+    return {next_, arguments_, blocks_.size(), kept_.size(), arena_.mark()};
+  }
   /// Forgets everything recorded after the mark. Memory is kept for reuse.
   void rewind(const Mark& mark);
   void clear() { rewind(Mark{}); }
 
   /// Number of indices in use, the passive index 0 included.
   Index size() const { return next_; }
-  std::size_t statements() const { return statements_; }
   std::size_t arguments() const { return arguments_; }
-  /// Bytes of the streams in use, adjoints included.
+  /// Bytes in use, payloads and one vector of adjoints included.
   std::size_t bytes() const;
-  std::uint32_t tag() const { return tag_; }
+  /// Growing beyond so many bytes is an Error. Default: what the machine has.
+  void limit_memory(std::size_t bytes);
 
   /// Comparisons of active values since the last clear, and the value of `watch` at the first one: a program that
   /// branches on a parameter-dependent continuous value has jumps that no derivative of the path covers.
@@ -147,34 +123,62 @@ class Tape {
     if (comparisons_.count++ == 0 && place_) comparisons_.first = *place_;
   }
 
-  // ---- for operations -------------------------------------------------------------------------------------------
+  // ---- for variables ----------------------------------------------------------------------------------------------
 
-  /// Records y = e: E has `leaves` arguments and writes partials and indices through push(multiplier, partials, indices).
+  /// The tag of variables recorded now. Every tape and every stretch recorded again after a rewind has its own.
+  std::uint32_t tag() const { return tag_; }
+  /// True if a variable of this index and tag lives on this tape: not on another, not rewound since.
+  bool owns(Index index, std::uint32_t tag) const;
+
+  /// Records y = e: E has `leaves` arguments and writes partials and arguments through push(multiplier, ...).
   template <class E>
-  Index statement(const E& e) {
-    if (arguments_ + E::leaves > argument_capacity_ || statements_ >= statement_capacity_) full();
+  [[gnu::always_inline]] Index statement(const E& e) {
+    if (arguments_ + E::leaves > limit_) [[unlikely]]
+      if (!grow(E::leaves, 1)) fail();
     e.push(T(1), partials_ + arguments_, indices_ + arguments_);
     arguments_ += E::leaves;
-    counts_[statements_++] = static_cast<std::uint8_t>(E::leaves);
+    counts_[next_] = Count(E::leaves);
     return next_++;
   }
+  /// Extends statement `index` by + sign * e if it is open; false if it is not.
+  template <class E>
+  [[gnu::always_inline]] bool append(Index index, T sign, const E& e) {
+    if (index != open_ || index + 1 != next_) return false;
+    if (counts_[index] + E::leaves > 255 || arguments_ + E::leaves > limit_) [[unlikely]]
+      return false;
+    e.push(sign, partials_ + arguments_, indices_ + arguments_);
+    arguments_ += E::leaves;
+    counts_[index] = Count(counts_[index] + E::leaves);
+    return true;
+  }
+  /// Declares that one variable alone refers to this newest statement.
+  static void open(Index index) { open_ = index; }
+  /// Closes statement `index` if it is open.
+  static void close(Index index) {
+    if (index == open_) open_ = 0;
+  }
 
-  /// Room for the partials and indices of a statement whose number of arguments is known at run time (at most 255).
+  // ---- for operations -------------------------------------------------------------------------------------------
+
+  /// Room for the partials and arguments of a statement whose number of arguments is known at run time (at most 255).
   struct Arguments {
     Index index;
     std::size_t first;  ///< position of the first argument
-    T* partials;
-    Index* indices;
+    Partial<T>* partials;
+    Argument* indices;
   };
   Arguments open_statement(std::size_t count);
-  T* partials() { return partials_; }
-  Index* indices() { return indices_; }
+  Partial<T>* partials() { return partials_; }
+  const Partial<T>* partials() const { return partials_; }
+  Argument* indices() { return indices_; }
 
   /// Reserves `count` consecutive indices for the outputs of a block and returns the first. `payload` must live in the arena.
-  Index block(Index count, const void* payload, Reverse reverse, Forward forward = nullptr);
+  Index block(std::size_t count, const void* payload, Reverse reverse, Forward forward = nullptr);
   /// Reserves consecutive indices of independent variables.
-  Index inputs(Index count);
+  Index inputs(std::size_t count) { return block(count, nullptr, nullptr, nullptr); }
   Arena& arena() { return arena_; }
+  /// Keeps an object alive until what is recorded now is rewound.
+  void keep(std::shared_ptr<const void> object) { kept_.push_back(std::move(object)); }
 
   // ---- sweeps ---------------------------------------------------------------------------------------------------
 
@@ -188,41 +192,77 @@ class Tape {
   /// the tangent 1 in every lane ("may move").
   void clear_tangents();
   Lanes* tangents() { return tangents_; }
+  const Lanes* tangents() const { return tangents_; }
   void forward();
 
  private:
-  [[noreturn]] void full() const;
+  enum Count : std::uint8_t {};  // not a character type, which could be anything's bytes
 
   struct Block {
     Index first, count;
-    std::size_t statements, arguments;  // how many there were when the block was recorded
     const void* payload;
     Reverse reverse;  // null for inputs
     Forward forward;
   };
+  /// Indices from `first` on were recorded under `tag`.
+  struct Stretch {
+    Index first;
+    std::uint32_t tag;
+  };
 
-  static inline constinit thread_local Tape* current_ = nullptr;
-  static inline constinit thread_local std::uint32_t tags_ = 0;
+  static void switch_to(Tape* tape) {
+    current_ = tape;
+    open_ = 0;
+  }
+  /// Makes room, or notes in refusal_ why there is none. It does not throw itself: around a call that may, g++ keeps the
+  /// values of a recording loop in memory instead of registers.
+  [[gnu::cold]] bool grow(std::size_t arguments, std::size_t indices) noexcept;
+  [[noreturn, gnu::cold]] void fail() const;
+  /// By how many bytes to grow what holds `used` bytes and needs `needed` more; fewer than `needed` if that cannot be.
+  std::size_t growth(std::size_t used, std::size_t needed) const noexcept;
+  template <class Stream>
+  bool grow(Stream& stream, std::size_t needed, std::size_t most, const char* what) noexcept;
+  void renew_tag();
 
-  detail::Reserve partial_memory_, index_memory_, count_memory_, adjoint_memory_, tangent_memory_;
-  T* partials_;
-  Index* indices_;
-  std::uint8_t* counts_;
-  T* adjoints_;
-  Lanes* tangents_;
-  std::size_t arguments_ = 0, statements_ = 0;
-  std::size_t argument_capacity_, statement_capacity_;
+  STOAT_THREAD_LOCAL Tape* current_ = nullptr;
+  STOAT_THREAD_LOCAL Index open_ = 0;
+
+  // What every statement touches. next_ and tag_ lie apart: read together as one word right after next_ was written, they
+  // would wait for the store.
+  std::uint32_t tag_ = 0;
+  std::size_t arguments_ = 0;
+  std::size_t limit_ = 0;  ///< of arguments_; low enough that indices, of which a statement takes one, suffice too
+  Partial<T>* partials_ = nullptr;
+  Argument* indices_ = nullptr;
+  Count* counts_ = nullptr;  ///< by index; not used for those of blocks
   Index next_ = 1;
+
+  T* adjoints_ = nullptr;
+  Lanes* tangents_ = nullptr;
+  Index swept_ = 0;  ///< size() when the adjoints were cleared
+  struct Refusal {
+    const char* what = "";
+    std::size_t needed = 0;  ///< bytes; 0 if indices ran out
+  } refusal_;
+  std::size_t memory_limit_ = std::numeric_limits<std::size_t>::max();
+  detail::Stream<Partial<T>> partial_memory_;
+  detail::Stream<Argument> index_memory_;
+  detail::Stream<Count> count_memory_;
+  detail::Stream<T> adjoint_memory_;
+  detail::Stream<Lanes> tangent_memory_;
   std::vector<Block> blocks_;
+  std::vector<Stretch> stretches_;
+  std::vector<std::shared_ptr<const void>> kept_;
   Arena arena_;
   Comparisons comparisons_;
   const std::size_t* place_ = nullptr;
   Tape* previous_;
-  std::uint32_t tag_;
 };
 
 extern template class Tape<float>;
 extern template class Tape<double>;
+extern template class Tape<Dual<double>>;
+extern template class Tape<Dual<double, 4>>;
 
 }  // namespace stoat
 

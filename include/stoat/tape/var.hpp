@@ -1,44 +1,30 @@
-// stoat/tape/var.hpp: the scalar variable, expressions of it, and mathematical functions.
+// stoat/tape/var.hpp: the scalar variable, and expressions of it.
 //
 // An arithmetic expression of variables is a small tree on the stack (an expression template); assigning it to a Var
 // evaluates it and records one statement with the partial derivative for each leaf. Declare values as S or Var, not auto: an
 // expression is consumed where it stands, and using a kept one again does not compile.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <concepts>
-#include <cstdlib>
 #include <ostream>
 
-#include <boost/math/special_functions/digamma.hpp>
-
+#include <stoat/tape/functions.hpp>
+#include <stoat/tape/special_functions.hpp>
 #include <stoat/tape/tape.hpp>
 
 namespace stoat {
 
-// A generic program must mean the same in double and in Var. Without these, abs(-0.5) could find the integer ::abs.
-using std::abs, std::acos, std::asin, std::atan, std::atan2, std::cbrt, std::cos, std::cosh, std::erf, std::erfc, std::exp,
-    std::expm1, std::fabs, std::fmax, std::fmin, std::hypot, std::isfinite, std::lgamma, std::log, std::log10, std::log1p,
-    std::log2, std::max, std::min, std::pow, std::sin, std::sinh, std::sqrt, std::tan, std::tanh;
+/// Base of all expressions; makes the functions of namespace stoat visible to them.
+struct Expression {};
 
-/// 1 / (1 + e^-x), without overflow.
-template <std::floating_point T>
-T logistic(T x) {
-  if (x >= 0) return T(1) / (T(1) + std::exp(-x));
-  const T e = std::exp(x);
-  return e / (T(1) + e);
-}
-/// log(1 + e^x), without overflow.
-template <std::floating_point T>
-T softplus(T x) {
-  return std::max(x, T(0)) + std::log1p(std::exp(-std::abs(x)));
-}
-/// x^2
-template <class T>
-  requires std::is_arithmetic_v<T> T square(T x) { return x * x; }
+namespace detail {
+template <class E>
+concept IsNode = std::derived_from<std::remove_cvref_t<E>, Expression>;
 
-/// A scalar of type T with a place on the tape, or a plain constant ("passive", index 0). 16 bytes for double.
+}  // namespace detail
+
+/// A scalar of type T with a place on the tape, or a plain constant ("passive", index 0). 16 bytes for double in every
+/// build; debug builds check that it is used on its own tape and was not rewound.
 template <class T>
 class Var {
  public:
@@ -47,48 +33,65 @@ class Var {
   Var() = default;
   /// A passive value.
   template <class A>
-    requires std::is_arithmetic_v<A> Var(A value) : value_(static_cast<T>(value)) {}
-    /// Evaluates an expression and records it on the current tape, unless all of it is passive.
-    template <class E>
-      requires requires { typename std::remove_cvref_t<E>::IsExpression; } && std::same_as<ScalarOf<E>, Var<T>> Var(E&& e) {
-        static_assert(!std::is_lvalue_reference_v<E>,
-                      "stoat: an expression kept in `auto` is used again; declare it as S (or Var) instead");
-        value_ = e.value();
-        if (e.active()) {
-          Tape<T>* tape = Tape<T>::current();
-          e.check(tape);
-          index_ = tape->statement(e);
-          tag_ = tape->tag();
-        }
-      }
-    Var(T value, Index index, std::uint32_t tag) : value_(value), index_(index), tag_(tag) {}
+    requires(Number<A> || std::same_as<A, T>)
+  Var(const A& value) : value_(static_cast<T>(value)) {}
+  /// Evaluates an expression and records it on the current tape, unless all of it is passive.
+  template <detail::IsNode E>
+    requires std::same_as<ScalarOf<E>, Var<T>>
+  Var(E&& e) { set(std::forward<E>(e)); }
+  Var(T value, Index index, std::uint32_t tag) : value_(value), index_(index), tag_(tag) {}
 
-    T value() const { return value_; }
-    Index index() const { return index_; }
-    std::uint32_t tag() const { return tag_; }
-    bool active() const { return index_ != 0; }
-
-    template <class E>
-    Var& operator+=(E&& e) {
-      return *this = Var(*this + std::forward<E>(e));
-    }
-    template <class E>
-    Var& operator-=(E&& e) {
-      return *this = Var(*this - std::forward<E>(e));
-    }
-    template <class E>
-    Var& operator*=(E&& e) {
-      return *this = Var(*this * std::forward<E>(e));
-    }
-    template <class E>
-    Var& operator/=(E&& e) {
-      return *this = Var(*this / std::forward<E>(e));
+  // Another holder of the same index: what is appended to one would change the other.
+  Var(const Var& other) : value_(other.value_), index_(other.index_), tag_(other.tag_) { Tape<T>::close(index_); }
+  Var& operator=(const Var& other) {
+    value_ = other.value_, index_ = other.index_, tag_ = other.tag_;
+    Tape<T>::close(index_);
+    return *this;
+  }
+  template <detail::IsNode E>
+    requires std::same_as<ScalarOf<E>, Var<T>> Var& operator=(E&& e) {
+      set(std::forward<E>(e));
+      return *this;
     }
 
-   private:
-    T value_ = 0;
-    Index index_ = 0;
-    std::uint32_t tag_ = 0;
+  T value() const { return value_; }
+  Index index() const {
+    Tape<T>::close(index_);
+    return index_;
+  }
+  std::uint32_t tag() const { return tag_; }
+  bool active() const { return index_ != 0; }
+
+  template <class E>
+  Var& operator+=(E&& e) {
+    accumulate(T(1), std::forward<E>(e));
+    return *this;
+  }
+  template <class E>
+  Var& operator-=(E&& e) {
+    accumulate(T(-1), std::forward<E>(e));
+    return *this;
+  }
+  template <class E>
+  Var& operator*=(E&& e) {
+    set(*this * std::forward<E>(e));
+    return *this;
+  }
+  template <class E>
+  Var& operator/=(E&& e) {
+    set(*this / std::forward<E>(e));
+    return *this;
+  }
+
+ private:
+  template <class E>
+  [[gnu::always_inline]] void set(E&& e);
+  template <class E>
+  [[gnu::always_inline]] void accumulate(T sign, E&& e);
+
+  T value_{};
+  Index index_ = 0;
+  std::uint32_t tag_ = 0;
 };
 
 template <class T>
@@ -98,73 +101,127 @@ struct ScalarTraits<Var<T>> {
 
 namespace detail {
 
+/// Debug builds: throws if a variable does not live on the current tape.
 template <class T>
 void check_tape([[maybe_unused]] const Tape<T>* tape, [[maybe_unused]] Index index, [[maybe_unused]] std::uint32_t tag) {
 #ifndef NDEBUG
   if (index == 0) return;
   if (!tape) throw InvalidArgument("Var: an active variable is used while no tape is current");
-  if (tag != tape->tag()) throw InvalidArgument("Var: a variable of one tape is used while another tape is current");
-  if (index >= tape->size()) throw InvalidArgument("Var: a variable is used after its tape was rewound");
+  if (!tape->owns(index, tag))
+    throw InvalidArgument("Var: a variable is used that is not on the current tape (of another tape, or rewound since)");
 #endif
 }
 
 /// A variable as part of an expression; holds a copy, so it outlives the variable.
 template <class T>
-struct Leaf {
-  using IsExpression = void;
+struct Leaf : Expression {
   static constexpr std::size_t leaves = 1;
   T value_;
   Index index_;
   std::uint32_t tag_;
+  explicit Leaf(const Var<T>& v) : value_(v.value()), index_(v.index()), tag_(v.tag()) {}
   T value() const { return value_; }
-  bool active() const { return index_ != 0; }
-  void push(T multiplier, T* partials, Index* indices) const { *partials = multiplier, *indices = index_; }
+  /// Not 0 if some leaf is active.
+  Index activity() const { return index_; }
+  void push(T multiplier, Partial<T>* partials, Argument* arguments) const {
+    partials->value = multiplier;
+    arguments->index = index_;
+  }
   void check(const Tape<T>* tape) const { check_tape(tape, index_, tag_); }
 };
 
 template <class T>
-struct Constant {
+struct Constant : Expression {
   static constexpr std::size_t leaves = 0;
   T value_;
+  explicit Constant(T value) : value_(value) {}
   T value() const { return value_; }
-  bool active() const { return false; }
-  void push(T, T*, Index*) const {}
+  Index activity() const { return 0; }
+  void push(T, Partial<T>*, Argument*) const {}
   void check(const Tape<T>*) const {}
 };
 
-/// f(a) for a function Op with value(a) and derivative(a, f(a)).
+/// Pushes what is behind argument `a`, whose partial derivative is worked out only if it has leaves.
+template <class T, class A, class P>
+[[gnu::always_inline]] inline void push_argument(const A& a, T multiplier, P&& partial, Partial<T>* partials,
+                                                 Argument* arguments) {
+  if constexpr (A::leaves > 0) a.push(multiplier * partial(), partials, arguments);
+}
+
+/// Op(a), Op(a, b) or Op(a, b, c), see apply.hpp.
+template <class T, class Op, class A, class... B>
+struct Function;
+
 template <class T, class Op, class A>
-struct Unary {
-  using IsExpression = void;
+struct Function<T, Op, A> : Expression {
   static constexpr std::size_t leaves = A::leaves;
   A a;
   T value_;
-  explicit Unary(const A& operand) : a(operand), value_(Op::value(operand.value())) {}
+  explicit Function(const A& x) : a(x), value_(evaluate<Op>(x.value())) {}
   T value() const { return value_; }
-  bool active() const { return a.active(); }
-  void push(T multiplier, T* partials, Index* indices) const {
-    a.push(multiplier * Op::derivative(a.value(), value_), partials, indices);
+  Index activity() const { return a.activity(); }
+  [[gnu::always_inline]] void push(T m, Partial<T>* partials, Argument* arguments) const {
+    push_argument(a, m, [&] { return Op::template partial<0>(a.value(), value_); }, partials, arguments);
   }
   void check(const Tape<T>* tape) const { a.check(tape); }
 };
 
-/// f(a, b) for a function Op with value(a, b), left(a, b, f) = df/da and right(a, b, f) = df/db.
 template <class T, class Op, class A, class B>
-struct Binary {
-  using IsExpression = void;
+struct Function<T, Op, A, B> : Expression {
   static constexpr std::size_t leaves = A::leaves + B::leaves;
   A a;
   B b;
   T value_;
-  Binary(const A& left, const B& right) : a(left), b(right), value_(Op::value(left.value(), right.value())) {}
+  Function(const A& x, const B& y) : a(x), b(y), value_(evaluate<Op>(x.value(), y.value())) {}
   T value() const { return value_; }
-  bool active() const { return a.active() || b.active(); }
-  void push(T multiplier, T* partials, Index* indices) const {
-    if constexpr (A::leaves > 0) a.push(multiplier * Op::left(a.value(), b.value(), value_), partials, indices);
-    if constexpr (B::leaves > 0)
-      b.push(multiplier * Op::right(a.value(), b.value(), value_), partials + A::leaves, indices + A::leaves);
+  Index activity() const { return a.activity() | b.activity(); }
+  [[gnu::always_inline]] void push(T m, Partial<T>* partials, Argument* arguments) const {
+    push_argument(a, m, [&] { return Op::template partial<0>(a.value(), b.value(), value_); }, partials, arguments);
+    push_argument(b, m, [&] { return Op::template partial<1>(a.value(), b.value(), value_); }, partials + A::leaves,
+                  arguments + A::leaves);
   }
   void check(const Tape<T>* tape) const { a.check(tape), b.check(tape); }
+};
+
+template <class T, class Op, class A, class B, class C>
+struct Function<T, Op, A, B, C> : Expression {
+  static constexpr std::size_t leaves = A::leaves + B::leaves + C::leaves;
+  A a;
+  B b;
+  C c;
+  T value_;
+  Function(const A& x, const B& y, const C& z) : a(x), b(y), c(z), value_(evaluate<Op>(x.value(), y.value(), z.value())) {}
+  T value() const { return value_; }
+  Index activity() const { return a.activity() | b.activity() | c.activity(); }
+  [[gnu::always_inline]] void push(T m, Partial<T>* partials, Argument* arguments) const {
+    push_argument(a, m, [&] { return Op::template partial<0>(a.value(), b.value(), c.value(), value_); }, partials, arguments);
+    push_argument(b, m, [&] { return Op::template partial<1>(a.value(), b.value(), c.value(), value_); }, partials + A::leaves,
+                  arguments + A::leaves);
+    push_argument(c, m, [&] { return Op::template partial<2>(a.value(), b.value(), c.value(), value_); },
+                  partials + A::leaves + B::leaves, arguments + A::leaves + B::leaves);
+  }
+  void check(const Tape<T>* tape) const { a.check(tape), b.check(tape), c.check(tape); }
+};
+
+/// sign * a
+template <class T, class A>
+struct Signed : Expression {
+  static constexpr std::size_t leaves = A::leaves;
+  const A& a;
+  T sign;
+  [[gnu::always_inline]] void push(T m, Partial<T>* partials, Argument* arguments) const { a.push(m * sign, partials, arguments); }
+};
+/// self + sign * a
+template <class T, class A>
+struct Accumulated : Expression {
+  static constexpr std::size_t leaves = 1 + A::leaves;
+  Leaf<T> self;
+  const A& a;
+  T sign;
+  [[gnu::always_inline]] void push(T m, Partial<T>* partials, Argument* arguments) const {
+    self.push(m, partials, arguments);
+    a.push(m * sign, partials + 1, arguments + 1);
+  }
 };
 
 }  // namespace detail
@@ -173,191 +230,109 @@ template <class T>
 struct ScalarTraits<detail::Leaf<T>> {
   using Scalar = Var<T>;
 };
-template <class T, class Op, class A>
-struct ScalarTraits<detail::Unary<T, Op, A>> {
+template <class T, class Op, class... A>
+struct ScalarTraits<detail::Function<T, Op, A...>> {
   using Scalar = Var<T>;
 };
-template <class T, class Op, class A, class B>
-struct ScalarTraits<detail::Binary<T, Op, A, B>> {
-  using Scalar = Var<T>;
-};
-
-/// Anything that stands for a Var in arithmetic: a Var, an expression, a discrete draw of a recorded program.
-template <class E>
-concept VarLike = requires {
-  typename ScalarOf<E>;
-}
-&&is_var<ScalarOf<E>>;
-
-template <class E>
-concept Number = std::is_arithmetic_v<std::remove_cvref_t<E>>;
 
 namespace detail {
-
-template <class E>
-concept IsNode = requires {
-  typename std::remove_cvref_t<E>::IsExpression;
-};
 
 /// The expression node of an operand, for arithmetic in T.
 template <class T, class E>
 auto node(E&& e) {
-  if constexpr (Number<E>) {
-    return Constant<T>{static_cast<T>(e)};
+  if constexpr (Number<E> || std::same_as<std::remove_cvref_t<E>, T>) {
+    return Constant<T>(static_cast<T>(e));
   } else if constexpr (IsNode<E>) {
     static_assert(!std::is_lvalue_reference_v<E>,
                   "stoat: an expression kept in `auto` is used again; declare it as S (or Var) instead");
-    return std::forward<E>(e);
+    return std::remove_cvref_t<E>(e);
   } else if constexpr (std::same_as<std::remove_cvref_t<E>, Var<T>>) {
-    return Leaf<T>{e.value(), e.index(), e.tag()};
+    return Leaf<T>(e);
   } else {
-    const Var<T> v = e.scalar();
-    return Leaf<T>{v.value(), v.index(), v.tag()};
+    return Leaf<T>(e.scalar());
   }
 }
 
-template <class E>
-using ValueOf = typename ScalarOf<E>::Value;
-
-template <class A, class B>
-struct PairValue {
-  using type = ValueOf<A>;
-};
-template <class A, class B>
-  requires(!VarLike<A>)
-struct PairValue<A, B> {
-  using type = ValueOf<B>;
-};
-template <class A, class B>
-concept VarPair = (VarLike<A> && VarLike<B> && std::same_as<ScalarOf<A>, ScalarOf<B>>) || (VarLike<A> && Number<B>) ||
-                  (Number<A> && VarLike<B>);
-
-template <class Op, class A>
-auto unary(A&& a) {
-  using T = ValueOf<A>;
-  auto n = node<T>(std::forward<A>(a));
-  return Unary<T, Op, decltype(n)>(n);
-}
-template <class Op, class A, class B>
-auto binary(A&& a, B&& b) {
-  using T = typename PairValue<A, B>::type;
-  auto m = node<T>(std::forward<A>(a));
-  auto n = node<T>(std::forward<B>(b));
-  return Binary<T, Op, decltype(m), decltype(n)>(m, n);
+template <class Op, class... A>
+auto expression(A&&... a) {
+  using T = ValueOf<CommonScalar<A...>>;
+  return Function<T, Op, decltype(node<T>(std::forward<A>(a)))...>(node<T>(std::forward<A>(a))...);
 }
 
-/// The number behind a VarLike or a number; a comparison of an active value is noted on its tape.
+/// The number behind an operand; a comparison of an active value is noted on its tape.
 template <class T, class E>
 T compared(E&& e) {
   const auto n = node<T>(std::forward<E>(e));
-  if (n.active())
+  if (n.activity() != 0)
     if (Tape<T>* tape = Tape<T>::current()) tape->note_comparison();
   return n.value();
 }
 
-struct Add {
-  template <class T>
-  static T value(T a, T b) {
-    return a + b;
-  }
-  template <class T>
-  static T left(T, T, T) {
-    return T(1);
-  }
-  template <class T>
-  static T right(T, T, T) {
-    return T(1);
-  }
-};
-struct Subtract {
-  template <class T>
-  static T value(T a, T b) {
-    return a - b;
-  }
-  template <class T>
-  static T left(T, T, T) {
-    return T(1);
-  }
-  template <class T>
-  static T right(T, T, T) {
-    return T(-1);
-  }
-};
-struct Multiply {
-  template <class T>
-  static T value(T a, T b) {
-    return a * b;
-  }
-  template <class T>
-  static T left(T, T b, T) {
-    return b;
-  }
-  template <class T>
-  static T right(T a, T, T) {
-    return a;
-  }
-};
-struct Divide {
-  template <class T>
-  static T value(T a, T b) {
-    return a / b;
-  }
-  template <class T>
-  static T left(T, T b, T) {
-    return T(1) / b;
-  }
-  template <class T>
-  static T right(T, T b, T v) {
-    return -v / b;
-  }
-};
-struct Negate {
-  template <class T>
-  static T value(T a) {
-    return -a;
-  }
-  template <class T>
-  static T derivative(T, T) {
-    return T(-1);
-  }
-};
-
 }  // namespace detail
 
-template <class A, class B>
-  requires detail::VarPair<A, B>
-auto operator+(A&& a, B&& b) { return detail::binary<detail::Add>(std::forward<A>(a), std::forward<B>(b)); }
-template <class A, class B>
-  requires detail::VarPair<A, B>
-auto operator-(A&& a, B&& b) { return detail::binary<detail::Subtract>(std::forward<A>(a), std::forward<B>(b)); }
-template <class A, class B>
-  requires detail::VarPair<A, B>
-auto operator*(A&& a, B&& b) { return detail::binary<detail::Multiply>(std::forward<A>(a), std::forward<B>(b)); }
-template <class A, class B>
-  requires detail::VarPair<A, B>
-auto operator/(A&& a, B&& b) { return detail::binary<detail::Divide>(std::forward<A>(a), std::forward<B>(b)); }
-template <VarLike A>
-auto operator-(A&& a) {
-  return detail::unary<detail::Negate>(std::forward<A>(a));
+template <class T>
+template <class E>
+inline void Var<T>::set(E&& e) {
+  static_assert(!std::is_lvalue_reference_v<E>,
+                "stoat: an expression kept in `auto` is used again; declare it as S (or Var) instead");
+  if (e.activity() != 0) {
+    Tape<T>* const tape = Tape<T>::current();
+    e.check(tape);
+    index_ = tape->statement(e);
+    tag_ = tape->tag();
+  } else {
+    index_ = 0;
+  }
+  value_ = e.value();
 }
+
+template <class T>
+template <class E>
+inline void Var<T>::accumulate(T sign, E&& e) {
+  static_assert(Number<E> || std::same_as<std::remove_cvref_t<E>, T> || (VarLike<E> && std::same_as<ScalarOf<E>, Var<T>>),
+                "stoat: += or -= with a value of another scalar type");
+  const auto n = detail::node<T>(std::forward<E>(e));
+  using Node = std::remove_const_t<decltype(n)>;
+  const T value = value_ + sign * n.value();
+  if (index_ == 0) {
+    if (n.activity() != 0) {
+      Tape<T>* const tape = Tape<T>::current();
+      n.check(tape);
+      index_ = tape->statement(detail::Signed<T, Node>{{}, n, sign});
+      tag_ = tape->tag();
+      Tape<T>::open(index_);
+    }
+  } else {
+    Tape<T>* const tape = Tape<T>::current();
+    n.check(tape);
+    if (!tape->append(index_, sign, n)) {
+      const detail::Leaf<T> self(*this);
+      self.check(tape);
+      index_ = tape->statement(detail::Accumulated<T, Node>{{}, self, n, sign});
+      tag_ = tape->tag();
+      Tape<T>::open(index_);
+    }
+  }
+  value_ = value;
+}
+
+/// x itself, as a variable.
 template <VarLike A>
 ScalarOf<A> operator+(A&& a) {
-  return ScalarOf<A>(detail::node<detail::ValueOf<A>>(std::forward<A>(a)));
+  if constexpr (detail::IsNode<A>) return ScalarOf<A>(std::forward<A>(a));
+  else return a;
 }
 
 /// Two values that are compared as variables: a comparison of discrete draws alone is another matter.
 template <class A, class B>
-concept ComparedAsVar = detail::VarPair<A, B> &&
+concept ComparedAsVar = detail::Operands<A, B> && is_var<CommonScalar<A, B>> && !DenseLike<A> && !DenseLike<B> &&
     (detail::IsNode<A> || detail::IsNode<B> || is_var<std::remove_cvref_t<A>> || is_var<std::remove_cvref_t<B>>);
+/// Two values that are compared as Duals, by their values.
+template <class A, class B>
+concept ComparedAsDual = detail::Operands<A, B> && is_dual<CommonScalar<A, B>> && !DenseLike<A> && !DenseLike<B> &&
+    (is_dual<std::remove_cvref_t<A>> || is_dual<std::remove_cvref_t<B>>);
 
-#define STOAT_COMPARISON(op)                                \
-  template <class A, class B>                               \
-    requires ComparedAsVar<A, B>                            \
-  bool operator op(A&& a, B&& b) {                          \
-    using T = typename detail::PairValue<A, B>::type;       \
-    const T left = detail::compared<T>(std::forward<A>(a)); \
-    return left op detail::compared<T>(std::forward<B>(b)); \
-  }
+#define STOAT_COMPARISON(op)                                                                                                        template <class A, class B>                                                                                                         requires ComparedAsVar<A, B>                                                                                                    bool operator op(A&& a, B&& b) {                                                                                                    using T = ValueOf<CommonScalar<A, B>>;                                                                                            const T left = detail::compared<T>(std::forward<A>(a));                                                                           return left op detail::compared<T>(std::forward<B>(b));                                                                         }                                                                                                                                 template <class A, class B>                                                                                                         requires ComparedAsDual<A, B>                                                                                                   bool operator op(const A& a, const B& b) { return detail::plain_base(a) op detail::plain_base(b); }
 STOAT_COMPARISON(<)
 STOAT_COMPARISON(<=)
 STOAT_COMPARISON(>)
@@ -373,86 +348,74 @@ A value(A a) {
 }
 template <VarLike A>
 auto value(A&& a) {
-  return detail::node<detail::ValueOf<A>>(std::forward<A>(a)).value();
+  return detail::node<ValueOf<ScalarOf<A>>>(std::forward<A>(a)).value();
+}
+template <class T, int N>
+T value(const Dual<T, N>& a) {
+  return a.value();
 }
 
-// name, value of f(x), derivative f'(x) in terms of x and v = f(x)
-#define STOAT_UNARY(name, f, df)                                      \
-  namespace detail {                                                  \
-  struct name##_op {                                                  \
-    template <class T>                                                \
-    static T value(T x) {                                             \
-      return f;                                                       \
-    }                                                                 \
-    template <class T>                                                \
-    static T derivative([[maybe_unused]] T x, [[maybe_unused]] T v) { \
-      return df;                                                      \
-    }                                                                 \
-  };                                                                  \
-  }                                                                   \
-  template <VarLike A>                                                \
-  auto name(A&& a) {                                                  \
-    return detail::unary<detail::name##_op>(std::forward<A>(a));      \
+// Functions without a derivative to speak of: steps, whose jumps are noted like a comparison, and questions about the value.
+#define STOAT_STEP(name)                                                        \
+  template <VarLike A>                                                          \
+  ScalarOf<A> name(A&& a) {                                                     \
+    using T = ValueOf<ScalarOf<A>>;                                             \
+    return T(std::name(detail::base_value(detail::compared<T>(std::forward<A>(a))))); \
+  }                                                                             \
+  template <class T, int N>                                                     \
+  Dual<T, N> name(const Dual<T, N>& a) {                                        \
+    return std::name(detail::base_value(a));                                    \
   }
+/// The nearest integer in the direction of the name, a constant.
+STOAT_STEP(ceil)
+STOAT_STEP(floor)
+STOAT_STEP(nearbyint)
+STOAT_STEP(rint)
+STOAT_STEP(round)
+STOAT_STEP(trunc)
+#undef STOAT_STEP
 
-STOAT_UNARY(exp, std::exp(x), v)
-STOAT_UNARY(expm1, std::expm1(x), v + T(1))
-STOAT_UNARY(log, std::log(x), T(1) / x)
-STOAT_UNARY(log1p, std::log1p(x), T(1) / (T(1) + x))
-STOAT_UNARY(log2, std::log2(x), T(1.4426950408889634074) / x)
-STOAT_UNARY(log10, std::log10(x), T(0.43429448190325182765) / x)
-STOAT_UNARY(sqrt, std::sqrt(x), T(0.5) / v)
-STOAT_UNARY(cbrt, std::cbrt(x), v / (T(3) * x))
-STOAT_UNARY(sin, std::sin(x), std::cos(x))
-STOAT_UNARY(cos, std::cos(x), -std::sin(x))
-STOAT_UNARY(tan, std::tan(x), T(1) + v * v)
-STOAT_UNARY(asin, std::asin(x), T(1) / std::sqrt(T(1) - x * x))
-STOAT_UNARY(acos, std::acos(x), T(-1) / std::sqrt(T(1) - x * x))
-STOAT_UNARY(atan, std::atan(x), T(1) / (T(1) + x * x))
-STOAT_UNARY(sinh, std::sinh(x), std::cosh(x))
-STOAT_UNARY(cosh, std::cosh(x), std::sinh(x))
-STOAT_UNARY(tanh, std::tanh(x), T(1) - v * v)
-STOAT_UNARY(erf, std::erf(x), T(1.1283791670955125739) * std::exp(-x * x))
-STOAT_UNARY(erfc, std::erfc(x), T(-1.1283791670955125739) * std::exp(-x * x))
-STOAT_UNARY(lgamma, std::lgamma(x), boost::math::digamma(x))
-STOAT_UNARY(abs, std::abs(x), T(x > T(0)) - T(x < T(0)))
-STOAT_UNARY(fabs, std::abs(x), T(x > T(0)) - T(x < T(0)))
-STOAT_UNARY(square, x* x, T(2) * x)
-STOAT_UNARY(logistic, stoat::logistic(x), v*(T(1) - v))
-STOAT_UNARY(softplus, stoat::softplus(x), stoat::logistic(x))
-#undef STOAT_UNARY
+#define STOAT_QUESTION(name)                                             \
+  template <VarLike A>                                                   \
+  bool name(A&& a) {                                                     \
+    return std::name(detail::base_value(value(std::forward<A>(a))));     \
+  }                                                                      \
+  template <class T, int N>                                              \
+  bool name(const Dual<T, N>& a) {                                       \
+    return std::name(detail::base_value(a));                             \
+  }
+STOAT_QUESTION(isfinite)
+STOAT_QUESTION(isinf)
+STOAT_QUESTION(isnan)
+STOAT_QUESTION(isnormal)
+STOAT_QUESTION(signbit)
+#undef STOAT_QUESTION
 
-// name, value of f(x, y), df/dx and df/dy in terms of x, y and v = f(x, y)
-#define STOAT_BINARY(name, f, dx, dy)                                                  \
-  namespace detail {                                                                   \
-  struct name##_op {                                                                   \
-    template <class T>                                                                 \
-    static T value(T x, T y) {                                                         \
-      return f;                                                                        \
-    }                                                                                  \
-    template <class T>                                                                 \
-    static T left([[maybe_unused]] T x, [[maybe_unused]] T y, [[maybe_unused]] T v) {  \
-      return dx;                                                                       \
-    }                                                                                  \
-    template <class T>                                                                 \
-    static T right([[maybe_unused]] T x, [[maybe_unused]] T y, [[maybe_unused]] T v) { \
-      return dy;                                                                       \
-    }                                                                                  \
-  };                                                                                   \
-  }                                                                                    \
-  template <class A, class B>                                                          \
-    requires detail::VarPair<A, B>                                                     \
-  auto name(A&& a, B&& b) { return detail::binary<detail::name##_op>(std::forward<A>(a), std::forward<B>(b)); }
-
-STOAT_BINARY(pow, std::pow(x, y), y == T(0) ? T(0) : y * std::pow(x, y - T(1)), x == T(0) ? T(0) : std::log(x) * v)
-STOAT_BINARY(atan2, std::atan2(x, y), y / (x * x + y * y), -x / (x * x + y * y))
-STOAT_BINARY(hypot, std::hypot(x, y), x / v, y / v)
-// At a tie the first argument is taken.
-STOAT_BINARY(max, std::max(x, y), T(!(x < y)), T(x < y))
-STOAT_BINARY(min, std::min(x, y), T(!(y < x)), T(y < x))
-STOAT_BINARY(fmax, std::fmax(x, y), T(!(x < y)), T(x < y))
-STOAT_BINARY(fmin, std::fmin(x, y), T(!(y < x)), T(y < x))
-#undef STOAT_BINARY
+/// Mantissa and exponent of x = m 2^e; dm/dx = 2^-e.
+template <class A>
+  requires(VarLike<A> || is_dual<std::remove_cvref_t<A>>)
+auto frexp(A&& a, int* exponent) {
+  const ScalarOf<A> x = std::forward<A>(a);
+  (void)std::frexp(detail::base_value(value(x)), exponent);
+  return ScalarOf<A>(ldexp(x, -*exponent));
+}
+/// Fractional and integral part, the latter a constant; d = 1.
+template <class A>
+  requires(VarLike<A> || is_dual<std::remove_cvref_t<A>>)
+auto modf(A&& a, ScalarOf<A>* integral) {
+  const ScalarOf<A> x = std::forward<A>(a);
+  *integral = trunc(x);
+  return ScalarOf<A>(x - *integral);
+}
+/// As remainder(), and the low bits of n.
+template <class A, class B>
+  requires(detail::Operands<A, B>&& !DenseLike<A> && !DenseLike<B>)
+auto remquo(A&& a, B&& b, int* quotient) {
+  using S = CommonScalar<A, B>;
+  const S x = std::forward<A>(a), y = std::forward<B>(b);
+  (void)std::remquo(detail::base_value(value(x)), detail::base_value(value(y)), quotient);
+  return S(remainder(x, y));
+}
 
 template <VarLike A>
 std::ostream& operator<<(std::ostream& out, A&& a) {

@@ -1,4 +1,4 @@
-#include <stoat/tape/vector.hpp>
+#include <stoat/tape/dense.hpp>
 
 namespace stoat::detail {
 
@@ -11,5 +11,7 @@ void shape_mismatch(const char* what, Eigen::Index a_rows, Eigen::Index a_cols, 
   throw InvalidArgument(std::string(what) + ": shapes " + std::to_string(a_rows) + "x" + std::to_string(a_cols) + " and " +
                         std::to_string(b_rows) + "x" + std::to_string(b_cols) + " do not fit");
 }
+
+void no_tape(const char* what) { throw InvalidArgument(std::string(what) + ": variables are made while no tape is current"); }
 
 }  // namespace stoat::detail
