@@ -24,6 +24,9 @@
 #include <stoat/program/program.hpp>
 #include <stoat/program/trace.hpp>
 #include <stoat/random/philox.hpp>
+#include <stoat/tape/checkpoint.hpp>
+#include <stoat/tape/custom_function.hpp>
 #include <stoat/tape/gradient.hpp>
+#include <stoat/tape/gradient_check.hpp>
 #include <stoat/tape/tape.hpp>
 #include <stoat/tape/vector.hpp>

@@ -23,8 +23,9 @@ inline constexpr int lanes = Tape<T>::lanes;
 // ---- views ------------------------------------------------------------------------------------------------------------
 
 template <class T>
-using AnyStride = Eigen::Map<std::conditional_t<std::is_const_v<T>, const Eigen::MatrixX<std::remove_const_t<T>>, Eigen::MatrixX<T>>, 0,
-                             Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>>;
+using AnyStride =
+    Eigen::Map<std::conditional_t<std::is_const_v<T>, const Eigen::MatrixX<std::remove_const_t<T>>, Eigen::MatrixX<T>>, 0,
+               Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>>;
 template <class T>
 AnyStride<T> map(const View<T>& v) {
   return {v.data, v.rows, v.cols, {v.col_stride, v.row_stride}};

@@ -502,13 +502,13 @@ S log_determinant_of_spd(const Matrix<S>& all) {
   else return y;
 }
 
-#define X(S)                                                                              \
-  template Matrix<S> solved_triangular(Triangle, const Matrix<S>&, const Matrix<S>&);     \
-  template Matrix<S> solved(const Matrix<S>&, const Matrix<S>&);                          \
-  template Matrix<S> solved_spd(const Matrix<S>&, const Matrix<S>&);                      \
-  template Matrix<S> cholesky_factor(const Matrix<S>&);                                   \
-  template Matrix<S> inverted(const Matrix<S>&);                                          \
-  template S log_abs_determinant(const Matrix<S>&);                                       \
+#define X(S)                                                                          \
+  template Matrix<S> solved_triangular(Triangle, const Matrix<S>&, const Matrix<S>&); \
+  template Matrix<S> solved(const Matrix<S>&, const Matrix<S>&);                      \
+  template Matrix<S> solved_spd(const Matrix<S>&, const Matrix<S>&);                  \
+  template Matrix<S> cholesky_factor(const Matrix<S>&);                               \
+  template Matrix<S> inverted(const Matrix<S>&);                                      \
+  template S log_abs_determinant(const Matrix<S>&);                                   \
   template S log_determinant_of_spd(const Matrix<S>&);
 STOAT_SCALARS(X)
 #undef X

@@ -69,11 +69,11 @@ std::size_t available_memory() noexcept {
   const SmallFile memory("/proc/meminfo");
   std::size_t machine = memory.number_of("MemAvailable:"), swap = memory.number_of("SwapFree:");
   if (machine != unknown) machine = 1024 * (machine + (swap == unknown ? 0 : swap));
-  return std::min({machine,
-                   allowed("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat",
-                           "inactive_file "),
-                   allowed("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-                           "/sys/fs/cgroup/memory/memory.stat", "total_inactive_file ")});
+  return std::min(
+      {machine,
+       allowed("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat", "inactive_file "),
+       allowed("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+               "/sys/fs/cgroup/memory/memory.stat", "total_inactive_file ")});
 }
 
 std::string readable_bytes(std::size_t bytes) {
@@ -133,14 +133,15 @@ void Arena::next(std::size_t n) {
   if (candidate >= chunks_.size()) {
     // Twice the last chunk, but at most 64 MiB at a time unless one payload needs more.
     const std::size_t doubled = chunks_.empty() ? std::size_t{1} << 16 : 2 * chunks_.back().size;
-    const std::size_t size = std::max(n, std::min(doubled, std::size_t{1} << 26));
-    void* data = size >= std::size_t{1} << 24 && detail::available_memory() < size + size / 4
-                     ? nullptr
-                     : ::operator new[](size, std::align_val_t{alignment}, std::nothrow);
+    const std::size_t left = limit_ - std::min(limit_, capacity_);
+    const std::size_t size = std::max(n, std::min({doubled, std::size_t{1} << 26, left}));
+    const bool scarce = size >= std::size_t{1} << 24 && detail::available_memory() < size + size / 4;
+    void* data = scarce || size > left ? nullptr : ::operator new[](size, std::align_val_t{alignment}, std::nothrow);
     if (!data)
       throw Error("Tape: out of memory: a payload of " + detail::readable_bytes(n) + " on top of " +
-                  detail::readable_bytes(used()) + " of payloads, " + detail::readable_bytes(detail::available_memory()) +
+                  detail::readable_bytes(used()) + ", " + detail::readable_bytes(std::min(left, detail::available_memory())) +
                   " free");
+    capacity_ += size;
     chunks_.push_back({std::unique_ptr<std::byte[], Free>(static_cast<std::byte*>(data)), size});
     candidate = chunks_.size() - 1;
   }

@@ -31,7 +31,8 @@ void with_column(const View<const T>& v, F&& f) {
   if (stride == 1 || v.size() == 1) {
     f(Column(v.data, v.size()));
   } else {
-    const Eigen::VectorX<T> copy = Eigen::Map<const Eigen::VectorX<T>, 0, Eigen::InnerStride<>>(v.data, v.size(), Eigen::InnerStride<>(stride));
+    const Eigen::VectorX<T> copy =
+        Eigen::Map<const Eigen::VectorX<T>, 0, Eigen::InnerStride<>>(v.data, v.size(), Eigen::InnerStride<>(stride));
     f(Column(copy.data(), v.size()));
   }
 }
@@ -174,9 +175,9 @@ S inner_product(const Vector<S>& left, const Vector<S>& right) {
   else return y;
 }
 
-#define X(S)                                                          \
-  template Matrix<S> without_repeats(const Matrix<S>&);               \
-  template Matrix<S> product(const Matrix<S>&, const Matrix<S>&);     \
+#define X(S)                                                      \
+  template Matrix<S> without_repeats(const Matrix<S>&);           \
+  template Matrix<S> product(const Matrix<S>&, const Matrix<S>&); \
   template S inner_product(const Vector<S>&, const Vector<S>&);
 STOAT_SCALARS(X)
 #undef X

@@ -285,9 +285,9 @@ Matrix<S> normalised_columns(Normalisation what, const Matrix<S>& all) {
   return y;
 }
 
-#define X(S)                                                                \
-  template S reduced(Reduction, const Matrix<S>&);                          \
-  template Vector<S> reduced_columns(Reduction, const Matrix<S>&);          \
+#define X(S)                                                       \
+  template S reduced(Reduction, const Matrix<S>&);                 \
+  template Vector<S> reduced_columns(Reduction, const Matrix<S>&); \
   template Matrix<S> normalised_columns(Normalisation, const Matrix<S>&);
 STOAT_SCALARS(X)
 #undef X

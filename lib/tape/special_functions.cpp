@@ -17,6 +17,7 @@
 #include <boost/math/special_functions/laguerre.hpp>
 #include <boost/math/special_functions/legendre.hpp>
 #include <boost/math/special_functions/polygamma.hpp>
+#include <boost/math/special_functions/spherical_harmonic.hpp>
 #include <boost/math/special_functions/zeta.hpp>
 
 namespace stoat::special {
@@ -68,12 +69,8 @@ double gamma_density(double a, double x) {
 }
 
 double beta(double x, double y) { return x > 0 && y > 0 ? bm::beta(x, y, quiet) : nan; }
-double ibeta(double a, double b, double x) {
-  return a > 0 && b > 0 && x >= 0 && x <= 1 ? bm::ibeta(a, b, x, quiet) : nan;
-}
-double ibetac(double a, double b, double x) {
-  return a > 0 && b > 0 && x >= 0 && x <= 1 ? bm::ibetac(a, b, x, quiet) : nan;
-}
+double ibeta(double a, double b, double x) { return a > 0 && b > 0 && x >= 0 && x <= 1 ? bm::ibeta(a, b, x, quiet) : nan; }
+double ibetac(double a, double b, double x) { return a > 0 && b > 0 && x >= 0 && x <= 1 ? bm::ibetac(a, b, x, quiet) : nan; }
 double beta_density(double a, double b, double x) {
   if (!(a > 0 && b > 0 && x >= 0 && x <= 1)) return nan;
   if (x == 0) return a < 1 ? infinity : a == 1 ? b : 0;
@@ -89,6 +86,7 @@ double ellint_3(double k, double nu, double phi) { return std::abs(k) <= 1 ? bm:
 double comp_ellint_1(double k) { return std::abs(k) <= 1 ? bm::ellint_1(k, quiet) : nan; }
 double comp_ellint_2(double k) { return std::abs(k) <= 1 ? bm::ellint_2(k, quiet) : nan; }
 double comp_ellint_3(double k, double nu) { return std::abs(k) <= 1 ? bm::ellint_3(k, nu, quiet) : nan; }
+// Orders below 0 occur in derivatives.
 double cyl_bessel_i(double nu, double x) { return x >= 0 ? bm::cyl_bessel_i(nu, x, quiet) : nan; }
 double cyl_bessel_j(double nu, double x) { return x >= 0 ? bm::cyl_bessel_j(nu, x, quiet) : nan; }
 double cyl_bessel_k(double nu, double x) { return x >= 0 ? bm::cyl_bessel_k(nu, x, quiet) : nan; }
@@ -100,6 +98,9 @@ double assoc_legendre(unsigned n, unsigned m, double x) {
   if (!(std::abs(x) <= 1)) return nan;
   // <cmath> leaves out the phase (-1)^m of Condon and Shortley.
   return (m % 2 ? -1 : 1) * bm::legendre_p(static_cast<int>(n), static_cast<int>(m), x, quiet);
+}
+double sph_legendre(unsigned n, unsigned m, double theta) {
+  return m > n ? 0 : bm::spherical_harmonic_r(n, static_cast<int>(m), theta, 0.0, quiet);
 }
 double hermite(unsigned n, double x) { return bm::hermite(n, x, quiet); }
 double laguerre(unsigned n, double x) { return x >= 0 ? bm::laguerre(n, x, quiet) : nan; }

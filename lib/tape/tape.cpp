@@ -54,6 +54,45 @@ Tape<T>::~Tape() {
   }
 }
 
+namespace {
+/// Tapes that wait for their next use, one list per thread.
+template <class T>
+std::vector<std::unique_ptr<Tape<T>>>& idle_tapes() {
+  static thread_local std::vector<std::unique_ptr<Tape<T>>> tapes;
+  return tapes;
+}
+}  // namespace
+
+template <class T>
+Tape<T>::Scratch::Scratch() : previous_(current_) {
+  auto& idle = idle_tapes<T>();
+  if (idle.empty()) {
+    tape_.reset(new Tape(Idle{}));
+  } else {
+    tape_ = std::move(idle.back());
+    idle.pop_back();
+  }
+  switch_to(tape_.get());
+}
+
+template <class T>
+Tape<T>::Scratch::Scratch(std::size_t limit) : tape_(new Tape(Idle{})), previous_(current_), reusable_(false) {
+  tape_->limit_memory(limit);
+  switch_to(tape_.get());
+}
+
+template <class T>
+Tape<T>::Scratch::~Scratch() {
+  switch_to(previous_);
+  if (!reusable_ || tape_->committed_bytes() > 64 * mebi) return;
+  tape_->clear();
+  tape_->watch(nullptr);
+  try {
+    idle_tapes<T>().push_back(std::move(tape_));
+  } catch (const std::bad_alloc&) {  // then it is simply not kept
+  }
+}
+
 // ---- memory -----------------------------------------------------------------------------------------------------------
 
 template <class T>
@@ -64,14 +103,30 @@ void Tape<T>::fail() const {
     throw Error("Tape: full: it can count " + std::to_string(most_indices - 1) + " variables, and holds " + state);
   const bool limited = memory_limit_ != unlimited;
   throw Error("Tape: out of memory: " + detail::readable_bytes(refusal_.needed) + " more for " + refusal_.what + ", " +
-              detail::readable_bytes(limited ? memory_limit_ - std::min(memory_limit_, bytes()) : detail::available_memory()) +
-              (limited ? " allowed" : " free") + ", after " + state);
+              detail::readable_bytes(limited ? room() : detail::available_memory()) + (limited ? " allowed" : " free") +
+              ", after " + state);
 }
 
 template <class T>
-std::size_t Tape<T>::growth(std::size_t used, std::size_t needed) const noexcept {
-  std::size_t step = std::max({used, needed, 64 * std::size_t{1024}});
-  if (memory_limit_ != unlimited) step = std::min(step, memory_limit_ - std::min(memory_limit_, bytes()));
+std::size_t Tape<T>::adjoint_bytes() const noexcept {
+  return std::max(adjoint_memory_.bytes(), next_ * sizeof(T));
+}
+
+template <class T>
+std::size_t Tape<T>::committed_bytes() const noexcept {
+  return partial_memory_.bytes() + index_memory_.bytes() + count_memory_.bytes() + tangent_memory_.bytes() + adjoint_bytes() +
+         arena_.capacity();
+}
+
+template <class T>
+std::size_t Tape<T>::room() const noexcept {
+  return memory_limit_ == unlimited ? unlimited : memory_limit_ - std::min(memory_limit_, committed_bytes());
+}
+
+template <class T>
+std::size_t Tape<T>::growth(std::size_t used, std::size_t needed, std::size_t room) noexcept {
+  if (needed > room) return 0;
+  std::size_t step = std::min(std::max({used, needed, 64 * std::size_t{1024}}), std::max(needed, room / 2));
   if (step >= 4 * mebi) {
     // Memory is only taken when it is touched, so several streams may have been promised the same: stay well below what is
     // there, and stop while the machine still has some.
@@ -85,18 +140,23 @@ std::size_t Tape<T>::growth(std::size_t used, std::size_t needed) const noexcept
 /// Grows a stream to at least `needed` elements, at most to `most`.
 template <class T>
 template <class Stream>
-bool Tape<T>::grow(Stream& stream, std::size_t needed, std::size_t most, const char* what) noexcept {
+bool Tape<T>::grow(Stream& stream, std::size_t needed, std::size_t most, std::size_t room, const char* what) noexcept {
   const std::size_t have = stream.capacity();
   if (needed <= have) return true;
   const std::size_t size = stream.element_bytes();
-  const std::size_t step = growth(have * size, (needed - have) * size) / size;
-  if (step >= needed - have)
-    for (std::size_t wanted = std::min(have + step, most);; wanted = needed + (wanted - needed) / 2) {
-      if (stream.grow(wanted)) return true;
-      if (wanted <= needed) break;
+  const std::size_t step = growth(have * size, (needed - have) * size, room) / size;
+  bool done = false;
+  if (step >= needed - have) {
+    std::size_t wanted = std::min(have + step, most);
+    done = stream.grow(wanted);
+    // If the system refuses, take less, but never the last of it: the program needs some to report the error.
+    for (detail::Memory spare; !done && wanted > needed && spare.grow(mebi);) {
+      wanted = needed + (wanted - needed) / 2;
+      done = stream.grow(wanted);
     }
-  refusal_ = {what, (needed - have) * size};
-  return false;
+  }
+  if (!done) refusal_ = {what, (needed - have) * size};
+  return done;
 }
 
 namespace {
@@ -118,18 +178,25 @@ bool Tape<T>::grow(std::size_t arguments, std::size_t indices) noexcept {
     return false;
   }
   Both<detail::Stream<Partial<T>>, detail::Stream<Argument>> both{partial_memory_, index_memory_};
-  const bool enough = grow(both, arguments_ + arguments, std::numeric_limits<std::size_t>::max(), "arguments") &&
-                      grow(count_memory_, next_ + indices, most_indices, "variables");
+  const bool enough = grow(both, arguments_ + arguments, unlimited, room(), "arguments") &&
+                      grow(count_memory_, next_ + indices, most_indices, room(), "variables");
   partials_ = partial_memory_.data();
   indices_ = index_memory_.data();
   counts_ = count_memory_.data();
   limit_ = std::min(both.capacity(), arguments_ + (count_memory_.capacity() - next_));
-  return enough;
+  if (!enough || memory_limit_ == unlimited) return enough;
+  // Of the limit on memory, every variable takes the room of its adjoint too.
+  arena_.limit(arena_.capacity() + room());
+  const std::size_t variables = room() / sizeof(T);
+  limit_ = std::min(limit_, arguments_ + std::max(arguments, variables));
+  if (variables < indices) refusal_ = {"adjoints", indices * sizeof(T)};
+  return variables >= indices;
 }
 
 template <class T>
 void Tape<T>::limit_memory(std::size_t bytes) {
   memory_limit_ = bytes;
+  arena_.limit(bytes == unlimited ? unlimited : arena_.capacity() + room());
 }
 
 template <class T>
@@ -186,7 +253,7 @@ typename Tape<T>::Arguments Tape<T>::open_statement(std::size_t count) {
 template <class T>
 Index Tape<T>::block(std::size_t count, const void* payload, Reverse reverse, Forward forward) {
   open_ = 0;
-  if (count > most_indices - next_ || next_ + count > count_memory_.capacity())
+  if (count > most_indices - next_ || next_ + count > count_memory_.capacity() || memory_limit_ != unlimited)
     if (!grow(0, count)) fail();
   blocks_.push_back({next_, static_cast<Index>(count), payload, reverse, forward});
   next_ += static_cast<Index>(count);
@@ -204,7 +271,7 @@ Var<T> Tape<T>::variable(T value) {
 
 template <class T>
 void Tape<T>::clear_adjoints() {
-  if (!grow(adjoint_memory_, next_, most_indices, "adjoints")) fail();
+  if (!grow(adjoint_memory_, next_, most_indices, room() == unlimited ? unlimited : room() + adjoint_bytes(), "adjoints")) fail();
   adjoints_ = adjoint_memory_.data();
   std::memset(static_cast<void*>(adjoints_), 0, sizeof(T) * next_);
   swept_ = next_;
@@ -255,7 +322,7 @@ void Tape<T>::reverse() {
 
 template <class T>
 void Tape<T>::clear_tangents() {
-  if (!grow(tangent_memory_, next_, most_indices, "tangents")) fail();
+  if (!grow(tangent_memory_, next_, most_indices, room(), "tangents")) fail();
   tangents_ = tangent_memory_.data();
   std::memset(static_cast<void*>(tangents_), 0, sizeof(Lanes) * next_);
 }
@@ -308,8 +375,7 @@ void Tape<T>::backward(const Var<T>& y) {
 template <class T>
 T Tape<T>::adjoint(const Var<T>& x) const {
   if (!x.active()) return T(0);
-  if (!owns(x.index(), x.tag()))
-    throw InvalidArgument("Tape: adjoint() of a variable that is not on this tape, or was rewound");
+  if (!owns(x.index(), x.tag())) throw InvalidArgument("Tape: adjoint() of a variable that is not on this tape, or was rewound");
   if (x.index() >= swept_) throw InvalidArgument("Tape: adjoint() of a variable recorded after the sweep");
   return adjoints_[x.index()];
 }

@@ -70,10 +70,10 @@ template <class E>
 concept AnyDiscrete = is_discrete<std::remove_cvref_t<E>>;
 }  // namespace detail
 
-#define STOAT_DISCRETE_ASSIGNMENT(op)                 \
-  template <std::floating_point S>                    \
-  S& operator op##=(S& a, const Discrete<S>& b) {     \
-    return a op## = b.scalar();                       \
+#define STOAT_DISCRETE_ASSIGNMENT(op)             \
+  template <std::floating_point S>                \
+  S& operator op##=(S& a, const Discrete<S>& b) { \
+    return a op## = b.scalar();                   \
   }
 STOAT_DISCRETE_ASSIGNMENT(+)
 STOAT_DISCRETE_ASSIGNMENT(-)

@@ -53,9 +53,8 @@ auto evaluate(const A&... a) {
     using T = typename S::Value;
     const T v = evaluate<Op>(inner<T>(a)...);
     S r(v);
-    [&]<int... K>(std::integer_sequence<int, K...>) {
-      (add_tangents<Op, K>(r, a, v, inner<T>(a)...), ...);
-    }(std::make_integer_sequence<int, sizeof...(A)>{});
+    [&]<int... K>(std::integer_sequence<int, K...>) { (add_tangents<Op, K>(r, a, v, inner<T>(a)...), ...); }
+    (std::make_integer_sequence<int, sizeof...(A)>{});
     return r;
   }
 }

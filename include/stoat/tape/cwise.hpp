@@ -47,20 +47,16 @@ void array_partials(int n, T* d, const T* v, const X*... x) {
 }
 
 /// Functions with a vector form.
-#define X(name)                                                                    \
-  template <class Op, std::floating_point T>                                       \
-    requires std::same_as<Op, name##_op>                                           \
-  void array_values(int n, T* v, const T* x) {                                     \
-    vector_math::name(x, v, static_cast<std::size_t>(n));                          \
-  }
+#define X(name)                              \
+  template <class Op, std::floating_point T> \
+    requires std::same_as<Op, name##_op>     \
+  void array_values(int n, T* v, const T* x) { vector_math::name(x, v, static_cast<std::size_t>(n)); }
 STOAT_VECTOR_UNARY(X)
 #undef X
-#define X(name)                                                                    \
-  template <class Op, std::floating_point T>                                       \
-    requires std::same_as<Op, name##_op>                                           \
-  void array_values(int n, T* v, const T* x, const T* y) {                         \
-    vector_math::name(x, y, v, static_cast<std::size_t>(n));                       \
-  }
+#define X(name)                              \
+  template <class Op, std::floating_point T> \
+    requires std::same_as<Op, name##_op>     \
+  void array_values(int n, T* v, const T* x, const T* y) { vector_math::name(x, y, v, static_cast<std::size_t>(n)); }
 STOAT_VECTOR_BINARY(X)
 #undef X
 
@@ -83,12 +79,12 @@ void array_values(int n, T* v, const T* x) {
 }
 
 // Derivatives that are vector functions themselves.
-#define STOAT_ARRAY_PARTIAL(op, ...)                                               \
-  template <class Op, int K, std::floating_point T>                                \
-    requires std::same_as<Op, op##_op>                                             \
+#define STOAT_ARRAY_PARTIAL(op, ...)                                                           \
+  template <class Op, int K, std::floating_point T>                                            \
+    requires std::same_as<Op, op##_op>                                                         \
   void array_partials(int n, T* d, [[maybe_unused]] const T* v, [[maybe_unused]] const T* x) { \
-    [[maybe_unused]] const auto count = static_cast<std::size_t>(n);               \
-    __VA_ARGS__                                                                    \
+    [[maybe_unused]] const auto count = static_cast<std::size_t>(n);                           \
+    __VA_ARGS__                                                                                \
   }
 STOAT_ARRAY_PARTIAL(exp, std::copy_n(v, n, d);)
 STOAT_ARRAY_PARTIAL(expm1, vector_math::exp(x, d, count);)
@@ -103,11 +99,15 @@ STOAT_ARRAY_PARTIAL(erfc, for (int i = 0; i < n; ++i) d[i] = -x[i] * x[i]; vecto
                     for (int i = 0; i < n; ++i) d[i] *= -two_over_sqrt_pi<T>;)
 // 1 - v^2 and v (1 - v) cancel near 1; the few elements there are worked out one by one.
 STOAT_ARRAY_PARTIAL(
-    tanh, T largest = 0; for (int i = 0; i < n; ++i) { d[i] = T(1) - v[i] * v[i]; largest = std::max(largest, std::abs(v[i])); }
-    if (largest >= T(0.9)) for (int i = 0; i < n; ++i) if (std::abs(v[i]) >= T(0.9)) d[i] = tanh_slope(x[i], v[i]);)
+    tanh, T largest = 0; for (int i = 0; i < n; ++i) {
+      d[i] = T(1) - v[i] * v[i];
+      largest = std::max(largest, std::abs(v[i]));
+    } if (largest >= T(0.9)) for (int i = 0; i < n; ++i) if (std::abs(v[i]) >= T(0.9)) d[i] = tanh_slope(x[i], v[i]);)
 STOAT_ARRAY_PARTIAL(
-    logistic, T largest = 0; for (int i = 0; i < n; ++i) { d[i] = v[i] * (T(1) - v[i]); largest = std::max(largest, v[i]); }
-    if (largest >= T(0.9)) for (int i = 0; i < n; ++i) if (v[i] >= T(0.9)) d[i] = Op::template partial<0>(x[i], v[i]);)
+    logistic, T largest = 0; for (int i = 0; i < n; ++i) {
+      d[i] = v[i] * (T(1) - v[i]);
+      largest = std::max(largest, v[i]);
+    } if (largest >= T(0.9)) for (int i = 0; i < n; ++i) if (v[i] >= T(0.9)) d[i] = Op::template partial<0>(x[i], v[i]);)
 #undef STOAT_ARRAY_PARTIAL
 
 /// A scalar among vectors.
@@ -198,13 +198,16 @@ template <class T, class S>
 struct Evaluator<T, CwiseScalar<S>> : OperandEvaluator<T> {
   static constexpr bool active = is_var<S>, constant = !active;
   static constexpr std::size_t terms = active;
-  T value;
+  T value{};
   Index at = 0;
   int filled = 0;
   alignas(64) std::array<T, stretch> buffer;
 
-  explicit Evaluator(const CwiseScalar<S>& s) : value(static_cast<T>(stoat::value(s.scalar))) {
-    if constexpr (active) {
+  explicit Evaluator(const CwiseScalar<S>& s) {
+    if constexpr (!active) {
+      value = T(s.scalar);
+    } else {
+      value = s.scalar.value();
       at = s.scalar.index();
       check_tape(Tape<T>::current(), at, s.scalar.tag());
     }
@@ -261,9 +264,8 @@ struct Evaluator<T, Cwise<Op, A...>> {
   /// Sends a slope at the result on to the operands. Arguments and result of this stretch must just have been evaluated.
   template <class Slope>
   void push(const Stretch& s, Eigen::Index size, Slope m) {
-    [&]<int... K>(std::integer_sequence<int, K...>) {
-      (push_argument<K>(s, size, m), ...);
-    }(std::make_integer_sequence<int, sizeof...(A)>{});
+    [&]<int... K>(std::integer_sequence<int, K...>) { (push_argument<K>(s, size, m), ...); }
+    (std::make_integer_sequence<int, sizeof...(A)>{});
   }
   CwiseTerm<T>* collect(CwiseTerm<T>* out) const {
     std::apply([&](const auto&... a) { ((out = a.collect(out)), ...); }, arguments);
@@ -322,7 +324,8 @@ class Cwise {
     using T = ValueOf<Scalar>;
     Evaluator<T, Cwise> e(*this);
     if constexpr (!is_var<Scalar>) {
-      return Dense<Scalar, C>::filled(rows_, cols_, [&](T* out) { each_stretch(e, [&](const Stretch& s) { e.values(s, out + s.first); }); });
+      return Dense<Scalar, C>::filled(rows_, cols_,
+                                      [&](T* out) { each_stretch(e, [&](const Stretch& s) { e.values(s, out + s.first); }); });
     } else {
       auto constants = Dense<Scalar, C>::filled(rows_, cols_, [&](T* out) {
         const bool live = e.live();

@@ -93,13 +93,13 @@ class Dense {
 
   /// Constants, copied.
   template <class D>
-    requires std::constructible_from<T, typename D::Scalar>
-  Dense(const Eigen::MatrixBase<D>& m) {
-    *this = filled(m.rows(), m.cols(), [&](T* out) { Eigen::Map<Eigen::MatrixX<T>>(out, m.rows(), m.cols()) = m.template cast<T>(); });
-  }
+    requires std::constructible_from<T, typename D::Scalar> Dense(const Eigen::MatrixBase<D>& m) {
+      *this = filled(m.rows(), m.cols(),
+                     [&](T* out) { Eigen::Map<Eigen::MatrixX<T>>(out, m.rows(), m.cols()) = m.template cast<T>(); });
+    }
   /// Constants: a vector of numbers as a vector of variables or Duals. The elements of equal type are shared.
   template <class U, int C>
-    requires(!std::same_as<U, S> && (std::same_as<U, T> || std::same_as<U, detail::BaseOf<S>>) && (C == Cols || Cols != 1))
+    requires(!std::same_as<U, S> && (std::same_as<U, T> || std::same_as<U, detail::BaseOf<S>>)&&(C == Cols || Cols != 1))
   Dense(const Dense<U, C>& numbers) {
     if constexpr (std::same_as<U, T>) {
       layout_ = numbers.layout();
@@ -118,13 +118,11 @@ class Dense {
   explicit(Cols == 1) Dense(const Dense<S, C>& other) { *this = view(other); }
   /// Evaluates an element-wise expression, as one operation.
   template <class E>
-    requires(DenseLike<E> && requires { typename std::remove_cvref_t<E>::IsCwise; } &&
-             std::same_as<ScalarOf<E>, S>)
+    requires(DenseLike<E>&& requires { typename std::remove_cvref_t<E>::IsCwise; } && std::same_as<ScalarOf<E>, S>)
   Dense(const E& expression) { *this = Dense(expression.template evaluate<Cols>()); }
 
   /// The given scalars; variables are gathered into consecutive places.
-  Dense(std::initializer_list<S> elements) requires(Cols == 1)
-      : Dense(std::span<const S>(elements.begin(), elements.size())) {}
+  Dense(std::initializer_list<S> elements) requires(Cols == 1) : Dense(std::span<const S>(elements.begin(), elements.size())) {}
   explicit Dense(const std::vector<S>& elements) requires(Cols == 1) : Dense(std::span<const S>(elements)) {}
   explicit Dense(std::span<const S> elements) requires(Cols == 1)
       : Dense(gathered(static_cast<Eigen::Index>(elements.size()), 1,
@@ -223,7 +221,7 @@ class Dense {
     Dense d;
     d.values_ = values;
     d.layout_ = detail::Layout::contiguous(rows, cols);
-    d.place_ = {first, tape("Vector")->tag()};
+    d.place_ = {rows * cols > 0 ? first : 0, tape("Vector")->tag()};
     return d;
   }
   /// Constants whose values fill(T*) writes, column by column.

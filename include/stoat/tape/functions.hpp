@@ -17,10 +17,10 @@ namespace stoat {
 // A generic program must mean the same in double and in Var. Without these, abs(-0.5) could find the integer ::abs.
 using std::abs, std::acos, std::acosh, std::asin, std::asinh, std::atan, std::atan2, std::atanh, std::cbrt, std::ceil,
     std::copysign, std::cos, std::cosh, std::erf, std::erfc, std::exp, std::exp2, std::expm1, std::fabs, std::fdim, std::floor,
-    std::fma, std::fmax, std::fmin, std::fmod, std::frexp, std::hypot, std::isfinite, std::isinf, std::isnan, std::isnormal, std::ldexp,
-    std::lerp, std::lgamma, std::log, std::log10, std::log1p, std::log2, std::max, std::min, std::modf, std::nearbyint, std::pow,
-    std::remainder, std::remquo, std::rint, std::round, std::scalbln, std::scalbn, std::signbit, std::sin, std::sinh, std::sqrt, std::tan, std::tanh,
-    std::tgamma, std::trunc;
+    std::fma, std::fmax, std::fmin, std::fmod, std::frexp, std::hypot, std::isfinite, std::isinf, std::isnan, std::isnormal,
+    std::ldexp, std::lerp, std::lgamma, std::log, std::log10, std::log1p, std::log2, std::max, std::min, std::modf, std::nearbyint,
+    std::pow, std::remainder, std::remquo, std::rint, std::round, std::scalbln, std::scalbn, std::signbit, std::sin, std::sinh,
+    std::sqrt, std::tan, std::tanh, std::tgamma, std::trunc;
 
 namespace detail {
 template <class T>
@@ -86,11 +86,37 @@ inline constexpr T two_over_sqrt_pi = T(2 * std::numbers::inv_sqrtpi_v<BaseOf<T>
   template <Number N, class A> requires detail::Operands<A>                                                     \
   auto name(N n, A&& a) { return detail::apply<detail::name##_op>(n, std::forward<A>(a)); }
 
+// The same with two such arguments n and m.
+#define STOAT_ORDERED2(name, f, dx)                                                                             \
+  namespace detail {                                                                                            \
+  struct name##_op {                                                                                            \
+    static constexpr const char* title = #name;                                                                 \
+    template <class T> static T value(T n, T m, T x) { return f; }                                              \
+    template <int K, class T> static T partial([[maybe_unused]] const T& n, [[maybe_unused]] const T& m,        \
+                                               [[maybe_unused]] const T& x, [[maybe_unused]] const T& v) {      \
+      if constexpr (K < 2) return T(0); else return dx;                                                         \
+    }                                                                                                           \
+  };                                                                                                            \
+  }                                                                                                             \
+  template <Number N, Number M, class A> requires detail::Operands<A>                                           \
+  auto name(N n, M m, A&& a) { return detail::apply<detail::name##_op>(n, m, std::forward<A>(a)); }
+
 // The overload for built-in numbers of a function that <cmath> does not have.
 #define STOAT_NUMERIC(name)                                                                                     \
   namespace detail { struct name##_op; }                                                                        \
   template <Number... A>                                                                                        \
   auto name(A... a) { return detail::evaluate<detail::name##_op>(a...); }
+// The same where the first arguments are orders, which do not widen the result.
+#define STOAT_NUMERIC_ORDERED(name)                                                                             \
+  namespace detail { struct name##_op; }                                                                        \
+  template <Number N, Number A>                                                                                 \
+  auto name(N n, A x) { return detail::evaluate<detail::name##_op>(static_cast<ScalarOf<A>>(n), x); }
+#define STOAT_NUMERIC_ORDERED2(name)                                                                            \
+  namespace detail { struct name##_op; }                                                                        \
+  template <Number N, Number M, Number A>                                                                       \
+  auto name(N n, M m, A x) {                                                                                    \
+    return detail::evaluate<detail::name##_op>(static_cast<ScalarOf<A>>(n), static_cast<ScalarOf<A>>(m), x);    \
+  }
 // clang-format on
 
 // ---- arithmetic -------------------------------------------------------------------------------------------------------
@@ -179,11 +205,11 @@ auto operator-(A&& a) { return detail::apply<detail::Negate>(std::forward<A>(a))
 
 /// The element-wise product of two vectors or matrices of equal shape.
 template <class A, class B>
-  requires(detail::Operands<A, B> && detail::BothDense<A, B>)
+  requires(detail::Operands<A, B>&& detail::BothDense<A, B>)
 auto cwise_product(A&& a, B&& b) { return detail::apply<detail::Multiply>(std::forward<A>(a), std::forward<B>(b)); }
 /// The element-wise quotient of two vectors or matrices of equal shape.
 template <class A, class B>
-  requires(detail::Operands<A, B> && detail::BothDense<A, B>)
+  requires(detail::Operands<A, B>&& detail::BothDense<A, B>)
 auto cwise_quotient(A&& a, B&& b) { return detail::apply<detail::Divide>(std::forward<A>(a), std::forward<B>(b)); }
 
 // ---- powers, exponentials, logarithms ---------------------------------------------------------------------------------
@@ -208,7 +234,7 @@ STOAT_UNARY(sqrt, std::sqrt(x), T(0.5) / v)
 STOAT_UNARY(cbrt, std::cbrt(x), T(1) / (T(3) * v * v))
 STOAT_NUMERIC(square)
 /// x^2; d = 2 x
-STOAT_UNARY(square, x * x, T(2) * x)
+STOAT_UNARY(square, x* x, T(2) * x)
 
 namespace detail {
 /// y x^(y-1), from v = x^y where that is no loss.
@@ -313,6 +339,13 @@ STOAT_UNARY(fabs, std::abs(x), T((x > T(0)) - (x < T(0))))
 STOAT_BINARY(max, std::max(x, y), T(!(x < y)), T(x < y))
 /// The smaller, as std::min: the first where they tie or compare as NaN.
 STOAT_BINARY(min, std::min(x, y), T(!(y < x)), T(y < x))
+// std::max is the better match for two operands of one type, unless there is one like it with constraints.
+template <class A>
+  requires detail::Operands<A, A>
+auto max(const A& a, const A& b) { return detail::apply<detail::max_op>(a, b); }
+template <class A>
+  requires detail::Operands<A, A>
+auto min(const A& a, const A& b) { return detail::apply<detail::min_op>(a, b); }
 namespace detail {
 /// Whether fmax or fmin, when `second` is the better one, takes its first argument: NaN counts as missing.
 template <class T>
@@ -327,8 +360,8 @@ STOAT_BINARY(fmin, std::fmin(x, y), T(detail::takes_first(x, y, y < x)), T(!deta
 /// max(x - y, 0); d = (1, -1) where x > y
 STOAT_BINARY(fdim, std::fdim(x, y), T(x > y), -T(x > y))
 /// |x| with the sign of y; d/dx = 1 if the signs agree, else -1
-STOAT_BINARY(copysign, std::copysign(x, y),
-             T(std::signbit(detail::base_value(x)) == std::signbit(detail::base_value(y)) ? 1 : -1), T(0))
+STOAT_BINARY(copysign, std::copysign(x, y), T(std::signbit(detail::base_value(x)) == std::signbit(detail::base_value(y)) ? 1 : -1),
+             T(0))
 /// x - n y with n = trunc(x / y); d = (1, -n)
 STOAT_BINARY(fmod, std::fmod(x, y), T(1), (v - x) / y)
 /// x - n y with n the integer nearest to x / y; d = (1, -n)

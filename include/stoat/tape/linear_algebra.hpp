@@ -31,7 +31,7 @@ S log_determinant_of_spd(const Matrix<S>& a);
 template <class A, class B, class F>
 auto solve_like(const A& a, const B& b, F&& f) {
   using S = CommonScalar<A, B>;
-  return Dense<S, is_column<B> ? 1 : Eigen::Dynamic>(f(matrix_operand<S>(a), matrix_operand<S>(b)));
+  return Dense < S, is_column<B> ? 1 : Eigen::Dynamic > (f(matrix_operand<S>(a), matrix_operand<S>(b)));
 }
 
 }  // namespace detail
@@ -39,12 +39,14 @@ auto solve_like(const A& a, const B& b, F&& f) {
 /// L^-1 B for a lower triangular L; what is above its diagonal is not read. Throws Error if a diagonal element is 0.
 template <DenseLike A, DenseLike B>
 auto solve_lower(const A& l, const B& b) {
-  return detail::solve_like(l, b, [](const auto& x, const auto& y) { return detail::solved_triangular(detail::Triangle::lower, x, y); });
+  return detail::solve_like(l, b,
+                            [](const auto& x, const auto& y) { return detail::solved_triangular(detail::Triangle::lower, x, y); });
 }
 /// U^-1 B for an upper triangular U; what is below its diagonal is not read. Throws Error if a diagonal element is 0.
 template <DenseLike A, DenseLike B>
 auto solve_upper(const A& u, const B& b) {
-  return detail::solve_like(u, b, [](const auto& x, const auto& y) { return detail::solved_triangular(detail::Triangle::upper, x, y); });
+  return detail::solve_like(u, b,
+                            [](const auto& x, const auto& y) { return detail::solved_triangular(detail::Triangle::upper, x, y); });
 }
 /// A^-1 B for a square A, by LU factorisation with partial pivoting. Throws Error if A is singular.
 template <DenseLike A, DenseLike B>

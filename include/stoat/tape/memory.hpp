@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -48,6 +49,7 @@ class Stream {
  public:
   U* data() const { return static_cast<U*>(memory_.data()); }
   std::size_t capacity() const { return memory_.bytes() / sizeof(U); }
+  std::size_t bytes() const { return memory_.bytes(); }
   static constexpr std::size_t element_bytes() { return sizeof(U); }
   bool grow(std::size_t count) noexcept { return count <= capacity() || memory_.grow(count * sizeof(U)); }
 
@@ -73,6 +75,10 @@ class Arena {
   void rewind(const Mark& mark) { chunk_ = mark.chunk, used_ = mark.used; }
   /// Bytes handed out.
   std::size_t used() const;
+  /// Bytes held.
+  std::size_t capacity() const { return capacity_; }
+  /// Holding more than so many bytes is an Error.
+  void limit(std::size_t bytes) { limit_ = bytes; }
 
  private:
   static constexpr std::size_t alignment = 64;  // a cache line, and the widest vector register
@@ -95,7 +101,8 @@ class Arena {
     std::size_t size = 0;
   };
   std::vector<Chunk> chunks_;
-  std::size_t chunk_ = 0, used_ = 0;
+  std::size_t chunk_ = 0, used_ = 0, capacity_ = 0;
+  std::size_t limit_ = std::numeric_limits<std::size_t>::max();
 };
 
 }  // namespace stoat

@@ -12,15 +12,15 @@ namespace detail {
 
 /// Numbers for which the operations on vectors and matrices are compiled into the library.
 template <class T>
-inline constexpr bool has_operations = std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, Dual<double>> ||
-                                       std::same_as<T, Dual<double, 4>>;
+inline constexpr bool has_operations =
+    std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, Dual<double>> || std::same_as<T, Dual<double, 4>>;
 
 /// An operand as a Dense<S>. Copies are views.
 template <class S, class A>
 auto dense_operand(const A& a) {
   static_assert(has_operations<ValueOf<S>>,
                 "stoat: vectors and matrices work in float, double, Dual<double> and Dual<double, 4>, and variables of these");
-  return Dense<S, is_column<A> ? 1 : Eigen::Dynamic>(evaluated(a));
+  return Dense < S, is_column<A> ? 1 : Eigen::Dynamic > (evaluated(a));
 }
 /// The same as a matrix.
 template <class S, class A>
@@ -28,14 +28,15 @@ Matrix<S> matrix_operand(const A& a) {
   return Matrix<S>(dense_operand<S>(a));
 }
 
-/// An Eigen vector or matrix as constants.
-template <class D>
-auto constants_of(const Eigen::MatrixBase<D>& m) {
-  return Dense<typename D::Scalar, D::ColsAtCompileTime == 1 ? 1 : Eigen::Dynamic>(m);
+/// An Eigen vector or matrix as constants beside A.
+template <class A, class D>
+auto constants_beside(const Eigen::MatrixBase<D>& m) {
+  using N = std::conditional_t<Number<typename D::Scalar>, BaseOf<ScalarOf<A>>, typename D::Scalar>;
+  return Dense < N, D::ColsAtCompileTime == 1 ? 1 : Eigen::Dynamic > (m);
 }
 template <class D, class A>
 concept EigenBeside = std::derived_from<D, Eigen::MatrixBase<D>> && DenseLike<A> &&
-    all_fit<CommonScalar<typename D::Scalar, A>, A> && (Number<typename D::Scalar> || std::same_as<typename D::Scalar, ValueOf<ScalarOf<A>>>);
+    (Number<typename D::Scalar> || std::same_as<typename D::Scalar, ValueOf<ScalarOf<A>>>);
 
 template <class S>
 Matrix<S> product(const Matrix<S>& a, const Matrix<S>& b);
@@ -49,8 +50,9 @@ template <class A, class B>
   requires(detail::Operands<A, B>&& detail::BothDense<A, B>)
 auto operator*(const A& a, const B& b) {
   using S = CommonScalar<A, B>;
-  return Dense<S, detail::is_column<B> ? 1 : Eigen::Dynamic>(
-      detail::product<S>(detail::matrix_operand<S>(a), detail::matrix_operand<S>(b)));
+  return Dense < S, detail::is_column<B>
+                        ? 1
+                        : Eigen::Dynamic > (detail::product<S>(detail::matrix_operand<S>(a), detail::matrix_operand<S>(b)));
 }
 
 /// The inner product of two vectors of equal length.
@@ -62,17 +64,13 @@ CommonScalar<A, B> dot(const A& a, const B& b) {
 }
 
 // Eigen expressions beside ours.
-#define STOAT_BESIDE_EIGEN(op)                                                \
-  template <class D, class A>                                                 \
-    requires detail::EigenBeside<D, std::remove_cvref_t<A>>                   \
-  auto op(const Eigen::MatrixBase<D>& m, A&& a) {                             \
-    return op(detail::constants_of(m), std::forward<A>(a));                   \
-  }                                                                           \
-  template <class D, class A>                                                 \
-    requires detail::EigenBeside<D, std::remove_cvref_t<A>>                   \
-  auto op(A&& a, const Eigen::MatrixBase<D>& m) {                             \
-    return op(std::forward<A>(a), detail::constants_of(m));                   \
-  }
+#define STOAT_BESIDE_EIGEN(op)                                                                                     \
+  template <class D, class A>                                                                                      \
+    requires detail::EigenBeside<D, std::remove_cvref_t<A>>                                                        \
+  auto op(const Eigen::MatrixBase<D>& m, A&& a) { return op(detail::constants_beside<A>(m), std::forward<A>(a)); } \
+  template <class D, class A>                                                                                      \
+    requires detail::EigenBeside<D, std::remove_cvref_t<A>>                                                        \
+  auto op(A&& a, const Eigen::MatrixBase<D>& m) { return op(std::forward<A>(a), detail::constants_beside<A>(m)); }
 STOAT_BESIDE_EIGEN(operator+)
 STOAT_BESIDE_EIGEN(operator-)
 STOAT_BESIDE_EIGEN(operator*)

@@ -32,14 +32,14 @@ Matrix<S> normalised_columns(Normalisation what, const Matrix<S>& a);
 template <class A>
 auto normalised_like(Normalisation what, const A& a) {
   using S = ScalarOf<A>;
-  return Dense<S, is_column<A> ? 1 : Eigen::Dynamic>(normalised_columns<S>(what, matrix_operand<S>(a)));
+  return Dense < S, is_column<A> ? 1 : Eigen::Dynamic > (normalised_columns<S>(what, matrix_operand<S>(a)));
 }
 
 }  // namespace detail
 
-#define STOAT_REDUCTION(name, what)                                                                      \
-  template <DenseLike A>                                                                                 \
-  ScalarOf<A> name(const A& a) {                                                                         \
+#define STOAT_REDUCTION(name, what)                                                                       \
+  template <DenseLike A>                                                                                  \
+  ScalarOf<A> name(const A& a) {                                                                          \
     return detail::reduced<ScalarOf<A>>(detail::Reduction::what, detail::matrix_operand<ScalarOf<A>>(a)); \
   }
 /// The sum of all elements.
@@ -98,9 +98,7 @@ class Lines {
   const Matrix<S>& matrix() const { return matrix_; }
 
  private:
-  Vector<S> reduced(detail::Reduction what) const {
-    return detail::reduced_columns<S>(what, rows ? matrix_.transpose() : matrix_);
-  }
+  Vector<S> reduced(detail::Reduction what) const { return detail::reduced_columns<S>(what, rows ? matrix_.transpose() : matrix_); }
   Matrix<S> matrix_;
 };
 
@@ -115,14 +113,14 @@ auto rowwise(const A& a) {
   return Lines<ScalarOf<A>, true>(detail::matrix_operand<ScalarOf<A>>(a));
 }
 
-#define STOAT_LINES(op, function)                                                       \
-  template <class S, bool rows, DenseLike V>                                            \
-  auto operator op(const Lines<S, rows>& m, const V& v) {                               \
-    return function(m.matrix(), m.spread(v));                                           \
-  }                                                                                     \
-  template <class S, bool rows, DenseLike V>                                            \
-  auto operator op(const V& v, const Lines<S, rows>& m) {                               \
-    return function(m.spread(v), m.matrix());                                           \
+#define STOAT_LINES(op, function)                         \
+  template <class S, bool rows, DenseLike V>              \
+  auto operator op(const Lines<S, rows>& m, const V& v) { \
+    return function(m.matrix(), m.spread(v));             \
+  }                                                       \
+  template <class S, bool rows, DenseLike V>              \
+  auto operator op(const V& v, const Lines<S, rows>& m) { \
+    return function(m.spread(v), m.matrix());             \
   }
 STOAT_LINES(+, operator+)
 STOAT_LINES(-, operator-)

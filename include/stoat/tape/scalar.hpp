@@ -71,7 +71,10 @@ struct NumberBehind<Var<T>> {
 
 /// Which of two scalars an operation on both has: Var before Dual before the wider number.
 template <class S>
-inline constexpr int rank = is_var<S> ? 3 : is_dual<S> ? 2 : std::is_same_v<S, double> ? 1 : 0;
+inline constexpr int rank = is_var<S>                   ? 3
+                            : is_dual<S>                ? 2
+                            : std::is_same_v<S, double> ? 1
+                                                        : 0;
 template <class A, class... B>
 struct Common {
   using type = A;
@@ -126,7 +129,7 @@ concept Operand = requires {
 /// A may stand beside scalars S: S itself, a constant of the numbers behind S, or a built-in number.
 template <class A, class S>
 concept Fits = Number<A> || std::same_as<ScalarOf<A>, S> || std::same_as<ScalarOf<A>, ValueOf<S>> ||
-    (DenseLike<A> && std::same_as<ScalarOf<A>, BaseOf<S>>);
+    (DenseLike<A>&& std::same_as<ScalarOf<A>, BaseOf<S>>);
 template <class S, class... A>
 inline constexpr bool all_fit = (Fits<A, S> && ...);
 

@@ -71,7 +71,7 @@ STOAT_UNARY(normal_quantile, T(special::normal_quantile(detail::wide(x))),
 
 // ---- gamma ------------------------------------------------------------------------------------------------------------
 
-STOAT_NUMERIC(polygamma)
+STOAT_NUMERIC_ORDERED(polygamma)
 /// The n-th derivative of digamma, n = 0, 1, ...; d = polygamma(n + 1, x)
 STOAT_ORDERED(polygamma, T(special::polygamma(detail::order(n), detail::wide(x))), polygamma(detail::order(n) + 1, x))
 STOAT_NUMERIC(trigamma)
@@ -85,12 +85,28 @@ STOAT_UNARY(lgamma, std::lgamma(x), digamma(x))
 /// Gamma(x); d = Gamma(x) digamma(x)
 STOAT_UNARY(tgamma, std::tgamma(x), v* digamma(x))
 
+STOAT_NUMERIC(gamma_density)
+STOAT_NUMERIC(beta_density)
 namespace detail {
 
-/// x log-derivative style products: 0 where the density is 0.
+/// density * d log density; 0 where the density is 0.
 template <class T>
 T weighted(const T& density, const T& factor) {
   return base_value(density) == 0 ? T(0) : density * factor;
+}
+/// v ((a - 1) / x - 1), and the limit at x = 0.
+template <class T>
+T gamma_density_slope(const T& a, const T& x, const T& v) {
+  if (base_value(x) == 0) return (a > T(1) ? gamma_density(a - T(1), x) : a < T(1) ? -v : T(0)) - v;
+  return weighted(v, (a - T(1)) / x - T(1));
+}
+/// v ((a - 1) / x - (b - 1) / (1 - x)), and the limits at 0 and 1.
+template <class T>
+T beta_density_slope(const T& a, const T& b, const T& x, const T& v) {
+  if (base_value(x) == 0)
+    return (a > T(1) ? (a + b - T(1)) * beta_density(a - T(1), b, x) : a < T(1) ? -v : T(0)) - weighted(v, b - T(1));
+  if (base_value(x) == 1) return -beta_density_slope(b, a, T(0), v);
+  return weighted(v, (a - T(1)) / x - (b - T(1)) / (T(1) - x));
 }
 
 /// True once adding `term` no longer changes any component of `sum`.
@@ -110,11 +126,10 @@ inline constexpr int most_terms = 10'000'000;  ///< about 10 sqrt(a) are needed
 
 }  // namespace detail
 
-STOAT_NUMERIC(gamma_density)
 /// The density of the gamma law of shape a and scale 1, x^(a-1) e^-x / Gamma(a), a > 0, x >= 0;
 /// d/da = v (log x - digamma(a)), d/dx = v ((a - 1) / x - 1)
-STOAT_BINARY(gamma_density, T(special::gamma_density(detail::wide(x), detail::wide(y))),
-             detail::weighted(v, log(y) - digamma(x)), detail::weighted(v, (x - T(1)) / y - T(1)))
+STOAT_BINARY(gamma_density, T(special::gamma_density(detail::wide(x), detail::wide(y))), detail::weighted(v, log(y) - digamma(x)),
+             detail::gamma_density_slope(x, y, v))
 
 namespace detail {
 
@@ -161,8 +176,7 @@ T gamma_p_shape_slope(const T& a, const T& x) {
 STOAT_NUMERIC(gamma_p)
 /// The regularised lower incomplete gamma function P(a, x), a > 0, x >= 0: the cumulative distribution function of the gamma law;
 /// d/dx = gamma_density(a, x), d/da by series
-STOAT_BINARY(gamma_p, T(special::gamma_p(detail::wide(x), detail::wide(y))), detail::gamma_p_shape_slope(x, y),
-             gamma_density(x, y))
+STOAT_BINARY(gamma_p, T(special::gamma_p(detail::wide(x), detail::wide(y))), detail::gamma_p_shape_slope(x, y), gamma_density(x, y))
 STOAT_NUMERIC(gamma_q)
 /// Q(a, x) = 1 - P(a, x) without cancellation
 STOAT_BINARY(gamma_q, T(special::gamma_q(detail::wide(x), detail::wide(y))), -detail::gamma_p_shape_slope(x, y),
@@ -174,13 +188,11 @@ STOAT_NUMERIC(beta)
 /// B(x, y) = Gamma(x) Gamma(y) / Gamma(x + y), x, y > 0; d/dx = v (digamma(x) - digamma(x + y))
 STOAT_BINARY(beta, T(special::beta(detail::wide(x), detail::wide(y))), v*(digamma(x) - digamma(x + y)),
              v*(digamma(y) - digamma(x + y)))
-STOAT_NUMERIC(beta_density)
 /// The density of the beta law at z, z^(x-1) (1-z)^(y-1) / B(x, y), x, y > 0, z in [0, 1];
 /// d/dx = v (log z - digamma(x) + digamma(x + y)), d/dz = v ((x - 1) / z - (y - 1) / (1 - z))
 STOAT_TERNARY(beta_density, beta_density, T(special::beta_density(detail::wide(x), detail::wide(y), detail::wide(z))),
               detail::weighted(v, log(z) - digamma(x) + digamma(x + y)),
-              detail::weighted(v, log1p(-z) - digamma(y) + digamma(x + y)),
-              detail::weighted(v, (x - T(1)) / z - (y - T(1)) / (T(1) - z)))
+              detail::weighted(v, log1p(-z) - digamma(y) + digamma(x + y)), detail::beta_density_slope(x, y, z, v))
 
 namespace detail {
 
@@ -219,7 +231,192 @@ STOAT_TERNARY(ibeta, ibeta, T(special::ibeta(detail::wide(x), detail::wide(y), d
               (detail::ibeta_slope<1>(x, y, z)), beta_density(x, y, z))
 STOAT_NUMERIC(ibetac)
 /// 1 - I_z(x, y) without cancellation
-STOAT_TERNARY(ibetac, ibetac, T(special::ibetac(detail::wide(x), detail::wide(y), detail::wide(z))), (-detail::ibeta_slope<0>(x, y, z)),
-              (-detail::ibeta_slope<1>(x, y, z)), -beta_density(x, y, z))
+STOAT_TERNARY(ibetac, ibetac, T(special::ibetac(detail::wide(x), detail::wide(y), detail::wide(z))),
+              (-detail::ibeta_slope<0>(x, y, z)), (-detail::ibeta_slope<1>(x, y, z)), -beta_density(x, y, z))
+
+// ---- the special functions of <cmath> ---------------------------------------------------------------------------------
+//
+// Names, argument order and conventions of the C++ standard. Orders and degrees (n, m, nu) are plain numbers.
+
+namespace detail {
+/// sum over n - 1, n - 3, ... of (2k + 1) P_k(x), which is P_n'(x) without the singularity of the textbook formula.
+template <class T>
+T legendre_slope(unsigned n, const T& x) {
+  T below(0), now(1), sum(0);  // P_(k-1), P_k
+  for (unsigned k = 0; k < n; ++k) {
+    if ((n - 1 - k) % 2 == 0) sum += T(static_cast<BaseOf<T>>(2 * k + 1)) * now;
+    const T above =
+        (T(static_cast<BaseOf<T>>(2 * k + 1)) * x * now - T(static_cast<BaseOf<T>>(k)) * below) / T(static_cast<BaseOf<T>>(k + 1));
+    below = now, now = above;
+  }
+  return sum;
+}
+template <class T>
+constexpr T count(unsigned n) {
+  return T(static_cast<BaseOf<T>>(n));
+}
+/// zeta'(x): the tangent of the Euler-Maclaurin sum, and below 0 of the reflection formula.
+template <class T>
+T zeta_slope(const T& x);
+/// (complete elliptic integrals)' near k = 0, where the closed forms cancel.
+template <class T>
+T elliptic_series(const T& k, double a, double b, double c) {
+  using B = BaseOf<T>;
+  const T q = k * k;
+  return T(B(std::numbers::pi / 2)) * k * (T(B(a)) + q * (T(B(b)) + q * T(B(c))));
+}
+template <class T>
+bool small_modulus(const T& k) {
+  return std::abs(base_value(k)) < BaseOf<T>(0.01);
+}
+}  // namespace detail
+
+STOAT_NUMERIC(expint)
+/// The exponential integral Ei(x); d = e^x / x
+STOAT_UNARY(expint, T(special::expint(detail::wide(x))), exp(x) / x)
+STOAT_NUMERIC(riemann_zeta)
+/// The Riemann zeta function; d by Euler-Maclaurin summation
+STOAT_UNARY(riemann_zeta, T(special::riemann_zeta(detail::wide(x))), detail::zeta_slope(x))
+
+// The slopes of K and E need both functions.
+STOAT_NUMERIC(comp_ellint_1)
+STOAT_NUMERIC(comp_ellint_2)
+/// The complete elliptic integral E(k); d = (E - K) / k
+STOAT_UNARY(comp_ellint_2, T(special::comp_ellint_2(detail::wide(x))),
+            detail::small_modulus(x) ? detail::elliptic_series(x, -1.0 / 2, -3.0 / 16, -15.0 / 128) : (v - comp_ellint_1(x)) / x)
+/// The complete elliptic integral K(k); d = (E / (1 - k^2) - K) / k
+STOAT_UNARY(comp_ellint_1, T(special::comp_ellint_1(detail::wide(x))),
+            detail::small_modulus(x) ? detail::elliptic_series(x, 1.0 / 2, 9.0 / 16, 75.0 / 128)
+                                     : (comp_ellint_2(x) / ((T(1) - x) * (T(1) + x)) - v) / x)
+STOAT_NUMERIC(comp_ellint_3)
+/// The complete elliptic integral Pi(k, nu), at (x, y);
+/// d/dk = k / (nu - k^2) (E / (k^2 - 1) + v), d/dnu = (E + (k^2 - nu) K / nu + (nu^2 - k^2) v / nu) / (2 (k^2 - nu) (nu - 1))
+STOAT_BINARY(comp_ellint_3, T(special::comp_ellint_3(detail::wide(x), detail::wide(y))),
+             x / (y - x * x) * (comp_ellint_2(x) / (x * x - T(1)) + v),
+             (comp_ellint_2(x) + (x * x - y) / y * comp_ellint_1(x) + (y * y - x * x) / y * v) / (T(2) * (x * x - y) * (y - T(1))))
+STOAT_NUMERIC(ellint_1)
+STOAT_NUMERIC(ellint_2)
+/// The incomplete elliptic integral E(k, phi), at (x, y); d/dk = (E - F) / k, d/dphi = sqrt(1 - k^2 sin(phi)^2)
+STOAT_BINARY(ellint_2, T(special::ellint_2(detail::wide(x), detail::wide(y))), x == T(0) ? T(0) : (v - ellint_1(x, y)) / x,
+             sqrt(T(1) - square(x * sin(y))))
+/// The incomplete elliptic integral F(k, phi), at (x, y), with D = sqrt(1 - k^2 sin(phi)^2);
+/// d/dk = (E / (1 - k^2) - F) / k - k sin(phi) cos(phi) / ((1 - k^2) D), d/dphi = 1 / D
+STOAT_BINARY(ellint_1, T(special::ellint_1(detail::wide(x), detail::wide(y))),
+             x == T(0) ? T(0)
+                       : (ellint_2(x, y) / (T(1) - x * x) - v) / x -
+                             x * sin(y) * cos(y) / ((T(1) - x * x) * sqrt(T(1) - square(x * sin(y)))),
+             T(1) / sqrt(T(1) - square(x * sin(y))))
+STOAT_NUMERIC(ellint_3)
+/// The incomplete elliptic integral Pi(k, nu, phi), at (x, y, z), with D = sqrt(1 - k^2 sin(phi)^2);
+/// d/dk = k / (nu - k^2) (E / (k^2 - 1) + v - k^2 sin(phi) cos(phi) / ((k^2 - 1) D)),
+/// d/dnu = (E + (k^2 - nu) F / nu + (nu^2 - k^2) v / nu - nu D sin(2 phi) / (2 (1 - nu sin(phi)^2))) / (2 (k^2 - nu) (nu - 1)),
+/// d/dphi = 1 / ((1 - nu sin(phi)^2) D)
+STOAT_TERNARY(ellint_3, ellint_3, T(special::ellint_3(detail::wide(x), detail::wide(y), detail::wide(z))),
+              x / (y - x * x) *
+                  (ellint_2(x, z) / (x * x - T(1)) + v -
+                   x * x * sin(z) * cos(z) / ((x * x - T(1)) * sqrt(T(1) - square(x * sin(z))))),
+              (ellint_2(x, z) + (x * x - y) / y * ellint_1(x, z) + (y * y - x * x) / y * v -
+               y * sqrt(T(1) - square(x * sin(z))) * sin(T(2) * z) / (T(2) * (T(1) - y * square(sin(z))))) /
+                  (T(2) * (x * x - y) * (y - T(1))),
+              T(1) / ((T(1) - y * square(sin(z))) * sqrt(T(1) - square(x * sin(z)))))
+
+STOAT_NUMERIC_ORDERED(cyl_bessel_j)
+/// The Bessel function J_n(x), n >= 0; d = (J_(n-1) - J_(n+1)) / 2
+STOAT_ORDERED(cyl_bessel_j, T(special::cyl_bessel_j(detail::wide(n), detail::wide(x))),
+              n == T(0) ? T(-cyl_bessel_j(1, x))
+                        : T(0.5) * (cyl_bessel_j(detail::base_value(n) - 1, x) - cyl_bessel_j(detail::base_value(n) + 1, x)))
+STOAT_NUMERIC_ORDERED(cyl_neumann)
+/// The Neumann function Y_n(x), n >= 0; d = (Y_(n-1) - Y_(n+1)) / 2
+STOAT_ORDERED(cyl_neumann, T(special::cyl_neumann(detail::wide(n), detail::wide(x))),
+              n == T(0) ? T(-cyl_neumann(1, x))
+                        : T(0.5) * (cyl_neumann(detail::base_value(n) - 1, x) - cyl_neumann(detail::base_value(n) + 1, x)))
+STOAT_NUMERIC_ORDERED(cyl_bessel_i)
+/// The modified Bessel function I_n(x), n >= 0; d = (I_(n-1) + I_(n+1)) / 2
+STOAT_ORDERED(cyl_bessel_i, T(special::cyl_bessel_i(detail::wide(n), detail::wide(x))),
+              n == T(0) ? T(cyl_bessel_i(1, x))
+                        : T(0.5) * (cyl_bessel_i(detail::base_value(n) - 1, x) + cyl_bessel_i(detail::base_value(n) + 1, x)))
+STOAT_NUMERIC_ORDERED(cyl_bessel_k)
+/// The modified Bessel function K_n(x), n >= 0; d = -(K_(n-1) + K_(n+1)) / 2
+STOAT_ORDERED(cyl_bessel_k, T(special::cyl_bessel_k(detail::wide(n), detail::wide(x))),
+              T(-0.5) * (cyl_bessel_k(std::abs(detail::base_value(n) - 1), x) + cyl_bessel_k(detail::base_value(n) + 1, x)))
+STOAT_NUMERIC_ORDERED(sph_bessel)
+/// The spherical Bessel function j_n(x); d = (n j_(n-1) - (n+1) j_(n+1)) / (2n + 1)
+STOAT_ORDERED(sph_bessel, T(special::sph_bessel(detail::degree(n), detail::wide(x))),
+              n == T(0) ? T(-sph_bessel(1, x))
+                        : (n * sph_bessel(detail::degree(n) - 1, x) - (n + T(1)) * sph_bessel(detail::degree(n) + 1, x)) /
+                              (T(2) * n + T(1)))
+STOAT_NUMERIC_ORDERED(sph_neumann)
+/// The spherical Neumann function y_n(x); d = (n y_(n-1) - (n+1) y_(n+1)) / (2n + 1)
+STOAT_ORDERED(sph_neumann, T(special::sph_neumann(detail::degree(n), detail::wide(x))),
+              n == T(0) ? T(-sph_neumann(1, x))
+                        : (n * sph_neumann(detail::degree(n) - 1, x) - (n + T(1)) * sph_neumann(detail::degree(n) + 1, x)) /
+                              (T(2) * n + T(1)))
+
+STOAT_NUMERIC_ORDERED(legendre)
+/// The Legendre polynomial P_n(x); d = sum over k = n-1, n-3, ... of (2k + 1) P_k
+STOAT_ORDERED(legendre, T(special::legendre(detail::degree(n), detail::wide(x))), detail::legendre_slope(detail::degree(n), x))
+STOAT_NUMERIC_ORDERED(hermite)
+/// The (physicists') Hermite polynomial H_n(x); d = 2 n H_(n-1)
+STOAT_ORDERED(hermite, T(special::hermite(detail::degree(n), detail::wide(x))),
+              n == T(0) ? T(0) : T(2) * n * hermite(detail::degree(n) - 1, x))
+STOAT_NUMERIC_ORDERED2(assoc_laguerre)
+/// The associated Laguerre polynomial L_n^m(x); d = -L_(n-1)^(m+1)
+STOAT_ORDERED2(assoc_laguerre, T(special::assoc_laguerre(detail::degree(n), detail::degree(m), detail::wide(x))),
+               n == T(0) ? T(0) : T(-assoc_laguerre(detail::degree(n) - 1, detail::degree(m) + 1, x)))
+STOAT_NUMERIC_ORDERED(laguerre)
+/// The Laguerre polynomial L_n(x); d = -L_(n-1)^(1)
+STOAT_ORDERED(laguerre, T(special::laguerre(detail::degree(n), detail::wide(x))),
+              n == T(0) ? T(0) : T(-assoc_laguerre(detail::degree(n) - 1, 1, x)))
+STOAT_NUMERIC_ORDERED2(assoc_legendre)
+/// The associated Legendre function P_n^m(x) without the phase of Condon and Shortley;
+/// d = P_n^(m+1) / sqrt(1 - x^2) - m x P_n^m / (1 - x^2)
+STOAT_ORDERED2(assoc_legendre, T(special::assoc_legendre(detail::degree(n), detail::degree(m), detail::wide(x))),
+               assoc_legendre(detail::degree(n), detail::degree(m) + 1, x) / sqrt(T(1) - x * x) - m * x * v / (T(1) - x * x))
+STOAT_NUMERIC_ORDERED2(sph_legendre)
+/// The spherical associated Legendre function Y_n^m(x, 0) of the polar angle x; d = m cot(x) Y_n^m + sqrt((n-m)(n+m+1)) Y_n^(m+1)
+STOAT_ORDERED2(sph_legendre, T(special::sph_legendre(detail::degree(n), detail::degree(m), detail::wide(x))),
+               m* v / tan(x) +
+                   sqrt(n > m ? (n - m) * (n + m + T(1)) : T(0)) * sph_legendre(detail::degree(n), detail::degree(m) + 1, x))
+
+namespace detail {
+template <class T>
+T zeta_slope(const T& x) {
+  using D = Dual<T>;
+  using B = BaseOf<T>;
+  const D s(x, T(1));
+  if (base_value(x) < 0) {
+    // zeta(s) = 2^s pi^(s-1) sin(pi s / 2) Gamma(1 - s) zeta(1 - s)
+    const T y = T(1) - x;
+    const D mirrored(riemann_zeta(y), -zeta_slope(y));
+    const B pi = std::numbers::pi_v<B>;
+    return (exp2(s) * pow(D(pi), s - D(1)) * sin(D(pi / 2) * s) * tgamma(D(1) - s) * mirrored).tangent();
+  }
+  // sum_{k<N} k^-s + N^(1-s) / (s-1) + N^-s / 2 + sum_j B_2j / (2j)! s (s+1) ... (s+2j-2) N^(1-s-2j)
+  constexpr int terms = 20;
+  constexpr double bernoulli[] = {1.0 / 6,       -1.0 / 30, 1.0 / 42,      -1.0 / 30,     5.0 / 66,
+                                  -691.0 / 2730, 7.0 / 6,   -3617.0 / 510, 43867.0 / 798, -174611.0 / 330};
+  D sum(0);
+  for (int k = 2; k < terms; ++k) sum += exp(-s * D(std::log(B(k))));
+  const D last = exp(-s * D(std::log(B(terms))));
+  sum += last * D(terms) / (s - D(1)) + last / D(2);
+  D product = s / D(terms);
+  double factorial = 2;
+  for (int j = 1; j <= 10; ++j) {
+    sum += D(B(bernoulli[j - 1] / factorial)) * product * last;
+    product *= (s + D(2 * j - 1)) * (s + D(2 * j)) / D(terms * terms);
+    factorial *= (2 * j + 1) * (2 * j + 2);
+  }
+  return sum.tangent();
+}
+}  // namespace detail
+
+#undef STOAT_UNARY
+#undef STOAT_BINARY
+#undef STOAT_TERNARY
+#undef STOAT_ORDERED
+#undef STOAT_ORDERED2
+#undef STOAT_NUMERIC
+#undef STOAT_NUMERIC_ORDERED
+#undef STOAT_NUMERIC_ORDERED2
 
 }  // namespace stoat

@@ -67,6 +67,7 @@ class Tape {
   /// The same in tangents (optional): reads its inputs', writes its outputs'.
   using Forward = void (*)(const void* payload, Lanes* tangents);
 
+  /// A new tape, current from now on.
   Tape();
   ~Tape();
   Tape(const Tape&) = delete;
@@ -85,6 +86,25 @@ class Tape {
 
    private:
     Tape* previous_;
+  };
+
+  /// An empty tape of this thread, current for the life of this object. Its memory is used again by the next one, so that
+  /// small functions can be differentiated many times; lots of memory are given back.
+  class Scratch {
+   public:
+    Scratch();
+    /// A new one with a limit on its memory.
+    explicit Scratch(std::size_t limit);
+    ~Scratch();
+    Scratch(const Scratch&) = delete;
+    Scratch& operator=(const Scratch&) = delete;
+    Tape& operator*() const { return *tape_; }
+    Tape* operator->() const { return tape_.get(); }
+
+   private:
+    std::unique_ptr<Tape> tape_;
+    Tape* previous_;
+    bool reusable_ = true;
   };
 
   /// A new independent variable.
@@ -108,7 +128,7 @@ class Tape {
   std::size_t arguments() const { return arguments_; }
   /// Bytes in use, payloads and one vector of adjoints included.
   std::size_t bytes() const;
-  /// Growing beyond so many bytes is an Error. Default: what the machine has.
+  /// Growing beyond so many bytes, adjoints included, is an Error. Default: what the machine has.
   void limit_memory(std::size_t bytes);
 
   /// Comparisons of active values since the last clear, and the value of `watch` at the first one: a program that
@@ -210,6 +230,8 @@ class Tape {
     std::uint32_t tag;
   };
 
+  struct Idle {};
+  explicit Tape(Idle) { renew_tag(); }
   static void switch_to(Tape* tape) {
     current_ = tape;
     open_ = 0;
@@ -218,10 +240,16 @@ class Tape {
   /// values of a recording loop in memory instead of registers.
   [[gnu::cold]] bool grow(std::size_t arguments, std::size_t indices) noexcept;
   [[noreturn, gnu::cold]] void fail() const;
-  /// By how many bytes to grow what holds `used` bytes and needs `needed` more; fewer than `needed` if that cannot be.
-  std::size_t growth(std::size_t used, std::size_t needed) const noexcept;
+  /// By how many bytes to grow what holds `used` bytes and needs `needed` more, within `room`; fewer than `needed` if that
+  /// cannot be.
+  static std::size_t growth(std::size_t used, std::size_t needed, std::size_t room) noexcept;
   template <class Stream>
-  bool grow(Stream& stream, std::size_t needed, std::size_t most, const char* what) noexcept;
+  bool grow(Stream& stream, std::size_t needed, std::size_t most, std::size_t room, const char* what) noexcept;
+  /// Bytes held, and those that the adjoints of all variables will need.
+  std::size_t committed_bytes() const noexcept;
+  std::size_t adjoint_bytes() const noexcept;
+  /// What is left of the limit on memory.
+  std::size_t room() const noexcept;
   void renew_tag();
 
   STOAT_THREAD_LOCAL Tape* current_ = nullptr;
@@ -256,7 +284,7 @@ class Tape {
   Arena arena_;
   Comparisons comparisons_;
   const std::size_t* place_ = nullptr;
-  Tape* previous_;
+  Tape* previous_ = nullptr;
 };
 
 extern template class Tape<float>;

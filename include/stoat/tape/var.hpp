@@ -1,8 +1,8 @@
 // stoat/tape/var.hpp: the scalar variable, and expressions of it.
 //
 // An arithmetic expression of variables is a small tree on the stack (an expression template); assigning it to a Var
-// evaluates it and records one statement with the partial derivative for each leaf. Declare values as S or Var, not auto: an
-// expression is consumed where it stands, and using a kept one again does not compile.
+// records one statement with the partial derivative for each leaf. Declare values as S or Var rather than auto: an expression
+// kept in auto holds the values its variables had and may be used again, but each use records it again.
 #pragma once
 
 #include <concepts>
@@ -37,8 +37,7 @@ class Var {
   Var(const A& value) : value_(static_cast<T>(value)) {}
   /// Evaluates an expression and records it on the current tape, unless all of it is passive.
   template <detail::IsNode E>
-    requires std::same_as<ScalarOf<E>, Var<T>>
-  Var(E&& e) { set(std::forward<E>(e)); }
+    requires std::same_as<ScalarOf<E>, Var<T>> Var(E&& e) { set(std::forward<E>(e)); }
   Var(T value, Index index, std::uint32_t tag) : value_(value), index_(index), tag_(tag) {}
 
   // Another holder of the same index: what is appended to one would change the other.
@@ -49,10 +48,10 @@ class Var {
     return *this;
   }
   template <detail::IsNode E>
-    requires std::same_as<ScalarOf<E>, Var<T>> Var& operator=(E&& e) {
-      set(std::forward<E>(e));
-      return *this;
-    }
+  requires std::same_as<ScalarOf<E>, Var<T>> Var& operator=(E&& e) {
+    set(std::forward<E>(e));
+    return *this;
+  }
 
   T value() const { return value_; }
   Index index() const {
@@ -143,8 +142,7 @@ struct Constant : Expression {
 
 /// Pushes what is behind argument `a`, whose partial derivative is worked out only if it has leaves.
 template <class T, class A, class P>
-[[gnu::always_inline]] inline void push_argument(const A& a, T multiplier, P&& partial, Partial<T>* partials,
-                                                 Argument* arguments) {
+[[gnu::always_inline]] inline void push_argument(const A& a, T multiplier, P&& partial, Partial<T>* partials, Argument* arguments) {
   if constexpr (A::leaves > 0) a.push(multiplier * partial(), partials, arguments);
 }
 
@@ -161,7 +159,8 @@ struct Function<T, Op, A> : Expression {
   T value() const { return value_; }
   Index activity() const { return a.activity(); }
   [[gnu::always_inline]] void push(T m, Partial<T>* partials, Argument* arguments) const {
-    push_argument(a, m, [&] { return Op::template partial<0>(a.value(), value_); }, partials, arguments);
+    push_argument(
+        a, m, [&] { return Op::template partial<0>(a.value(), value_); }, partials, arguments);
   }
   void check(const Tape<T>* tape) const { a.check(tape); }
 };
@@ -176,9 +175,10 @@ struct Function<T, Op, A, B> : Expression {
   T value() const { return value_; }
   Index activity() const { return a.activity() | b.activity(); }
   [[gnu::always_inline]] void push(T m, Partial<T>* partials, Argument* arguments) const {
-    push_argument(a, m, [&] { return Op::template partial<0>(a.value(), b.value(), value_); }, partials, arguments);
-    push_argument(b, m, [&] { return Op::template partial<1>(a.value(), b.value(), value_); }, partials + A::leaves,
-                  arguments + A::leaves);
+    push_argument(
+        a, m, [&] { return Op::template partial<0>(a.value(), b.value(), value_); }, partials, arguments);
+    push_argument(
+        b, m, [&] { return Op::template partial<1>(a.value(), b.value(), value_); }, partials + A::leaves, arguments + A::leaves);
   }
   void check(const Tape<T>* tape) const { a.check(tape), b.check(tape); }
 };
@@ -194,11 +194,14 @@ struct Function<T, Op, A, B, C> : Expression {
   T value() const { return value_; }
   Index activity() const { return a.activity() | b.activity() | c.activity(); }
   [[gnu::always_inline]] void push(T m, Partial<T>* partials, Argument* arguments) const {
-    push_argument(a, m, [&] { return Op::template partial<0>(a.value(), b.value(), c.value(), value_); }, partials, arguments);
-    push_argument(b, m, [&] { return Op::template partial<1>(a.value(), b.value(), c.value(), value_); }, partials + A::leaves,
-                  arguments + A::leaves);
-    push_argument(c, m, [&] { return Op::template partial<2>(a.value(), b.value(), c.value(), value_); },
-                  partials + A::leaves + B::leaves, arguments + A::leaves + B::leaves);
+    push_argument(
+        a, m, [&] { return Op::template partial<0>(a.value(), b.value(), c.value(), value_); }, partials, arguments);
+    push_argument(
+        b, m, [&] { return Op::template partial<1>(a.value(), b.value(), c.value(), value_); }, partials + A::leaves,
+        arguments + A::leaves);
+    push_argument(
+        c, m, [&] { return Op::template partial<2>(a.value(), b.value(), c.value(), value_); }, partials + A::leaves + B::leaves,
+        arguments + A::leaves + B::leaves);
   }
   void check(const Tape<T>* tape) const { a.check(tape), b.check(tape), c.check(tape); }
 };
@@ -243,8 +246,6 @@ auto node(E&& e) {
   if constexpr (Number<E> || std::same_as<std::remove_cvref_t<E>, T>) {
     return Constant<T>(static_cast<T>(e));
   } else if constexpr (IsNode<E>) {
-    static_assert(!std::is_lvalue_reference_v<E>,
-                  "stoat: an expression kept in `auto` is used again; declare it as S (or Var) instead");
     return std::remove_cvref_t<E>(e);
   } else if constexpr (std::same_as<std::remove_cvref_t<E>, Var<T>>) {
     return Leaf<T>(e);
@@ -273,8 +274,6 @@ T compared(E&& e) {
 template <class T>
 template <class E>
 inline void Var<T>::set(E&& e) {
-  static_assert(!std::is_lvalue_reference_v<E>,
-                "stoat: an expression kept in `auto` is used again; declare it as S (or Var) instead");
   if (e.activity() != 0) {
     Tape<T>* const tape = Tape<T>::current();
     e.check(tape);
@@ -325,14 +324,25 @@ ScalarOf<A> operator+(A&& a) {
 
 /// Two values that are compared as variables: a comparison of discrete draws alone is another matter.
 template <class A, class B>
-concept ComparedAsVar = detail::Operands<A, B> && is_var<CommonScalar<A, B>> && !DenseLike<A> && !DenseLike<B> &&
+concept ComparedAsVar =
+    detail::Operands<A, B> && is_var<CommonScalar<A, B>> && !DenseLike<A> && !DenseLike<B> &&
     (detail::IsNode<A> || detail::IsNode<B> || is_var<std::remove_cvref_t<A>> || is_var<std::remove_cvref_t<B>>);
 /// Two values that are compared as Duals, by their values.
 template <class A, class B>
 concept ComparedAsDual = detail::Operands<A, B> && is_dual<CommonScalar<A, B>> && !DenseLike<A> && !DenseLike<B> &&
-    (is_dual<std::remove_cvref_t<A>> || is_dual<std::remove_cvref_t<B>>);
+                         (is_dual<std::remove_cvref_t<A>> || is_dual<std::remove_cvref_t<B>>);
 
-#define STOAT_COMPARISON(op)                                                                                                        template <class A, class B>                                                                                                         requires ComparedAsVar<A, B>                                                                                                    bool operator op(A&& a, B&& b) {                                                                                                    using T = ValueOf<CommonScalar<A, B>>;                                                                                            const T left = detail::compared<T>(std::forward<A>(a));                                                                           return left op detail::compared<T>(std::forward<B>(b));                                                                         }                                                                                                                                 template <class A, class B>                                                                                                         requires ComparedAsDual<A, B>                                                                                                   bool operator op(const A& a, const B& b) { return detail::plain_base(a) op detail::plain_base(b); }
+#define STOAT_COMPARISON(op)                                \
+  template <class A, class B>                               \
+    requires ComparedAsVar<A, B>                            \
+  bool operator op(A&& a, B&& b) {                          \
+    using T = ValueOf<CommonScalar<A, B>>;                  \
+    const T left = detail::compared<T>(std::forward<A>(a)); \
+    return left op detail::compared<T>(std::forward<B>(b)); \
+  }                                                         \
+  template <class A, class B>                               \
+    requires ComparedAsDual<A, B>                           \
+  bool operator op(const A& a, const B& b) { return detail::plain_base(a) op detail::plain_base(b); }
 STOAT_COMPARISON(<)
 STOAT_COMPARISON(<=)
 STOAT_COMPARISON(>)
@@ -356,15 +366,15 @@ T value(const Dual<T, N>& a) {
 }
 
 // Functions without a derivative to speak of: steps, whose jumps are noted like a comparison, and questions about the value.
-#define STOAT_STEP(name)                                                        \
-  template <VarLike A>                                                          \
-  ScalarOf<A> name(A&& a) {                                                     \
-    using T = ValueOf<ScalarOf<A>>;                                             \
+#define STOAT_STEP(name)                                                              \
+  template <VarLike A>                                                                \
+  ScalarOf<A> name(A&& a) {                                                           \
+    using T = ValueOf<ScalarOf<A>>;                                                   \
     return T(std::name(detail::base_value(detail::compared<T>(std::forward<A>(a))))); \
-  }                                                                             \
-  template <class T, int N>                                                     \
-  Dual<T, N> name(const Dual<T, N>& a) {                                        \
-    return std::name(detail::base_value(a));                                    \
+  }                                                                                   \
+  template <class T, int N>                                                           \
+  Dual<T, N> name(const Dual<T, N>& a) {                                              \
+    return std::name(detail::base_value(a));                                          \
   }
 /// The nearest integer in the direction of the name, a constant.
 STOAT_STEP(ceil)
@@ -375,14 +385,14 @@ STOAT_STEP(round)
 STOAT_STEP(trunc)
 #undef STOAT_STEP
 
-#define STOAT_QUESTION(name)                                             \
-  template <VarLike A>                                                   \
-  bool name(A&& a) {                                                     \
-    return std::name(detail::base_value(value(std::forward<A>(a))));     \
-  }                                                                      \
-  template <class T, int N>                                              \
-  bool name(const Dual<T, N>& a) {                                       \
-    return std::name(detail::base_value(a));                             \
+#define STOAT_QUESTION(name)                                         \
+  template <VarLike A>                                               \
+  bool name(A&& a) {                                                 \
+    return std::name(detail::base_value(value(std::forward<A>(a)))); \
+  }                                                                  \
+  template <class T, int N>                                          \
+  bool name(const Dual<T, N>& a) {                                   \
+    return std::name(detail::base_value(a));                         \
   }
 STOAT_QUESTION(isfinite)
 STOAT_QUESTION(isinf)
@@ -409,7 +419,7 @@ auto modf(A&& a, ScalarOf<A>* integral) {
 }
 /// As remainder(), and the low bits of n.
 template <class A, class B>
-  requires(detail::Operands<A, B>&& !DenseLike<A> && !DenseLike<B>)
+  requires(detail::Operands<A, B> && !DenseLike<A> && !DenseLike<B>)
 auto remquo(A&& a, B&& b, int* quotient) {
   using S = CommonScalar<A, B>;
   const S x = std::forward<A>(a), y = std::forward<B>(b);

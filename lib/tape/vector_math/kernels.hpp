@@ -21,12 +21,12 @@ constexpr std::size_t doubles = STOAT_ISA_BYTES / sizeof(double), floats = STOAT
 }  // namespace
 
 extern "C" {
-#define X(name)                                                              \
+#define X(name)                                                                   \
   Doubles STOAT_JOIN(_ZGV, STOAT_ISA_LETTER, STOAT_N_DOUBLES, v_, name)(Doubles); \
   Floats STOAT_JOIN(_ZGV, STOAT_ISA_LETTER, STOAT_N_FLOATS, v_, name##f)(Floats);
 STOAT_VECTOR_UNARY(X)
 #undef X
-#define X(name)                                                                         \
+#define X(name)                                                                             \
   Doubles STOAT_JOIN(_ZGV, STOAT_ISA_LETTER, STOAT_N_DOUBLES, vv_, name)(Doubles, Doubles); \
   Floats STOAT_JOIN(_ZGV, STOAT_ISA_LETTER, STOAT_N_FLOATS, vv_, name##f)(Floats, Floats);
 STOAT_VECTOR_BINARY(X)
@@ -36,47 +36,47 @@ STOAT_VECTOR_BINARY(X)
 namespace {
 
 // What is left over at the end is padded with ones, where every function is defined, to a full register.
-#define STOAT_LOOPS(name, T, V, lanes, function)                               \
-  void name(const T* x, T* y, std::size_t n) noexcept {                        \
-    std::size_t i = 0;                                                         \
-    V v;                                                                       \
-    for (; i + lanes <= n; i += lanes) {                                       \
-      __builtin_memcpy(&v, x + i, sizeof v);                                   \
-      v = function(v);                                                         \
-      __builtin_memcpy(y + i, &v, sizeof v);                                   \
-    }                                                                          \
-    if (i == n) return;                                                        \
-    v = V{} + T(1);                                                            \
-    __builtin_memcpy(&v, x + i, (n - i) * sizeof(T));                          \
-    v = function(v);                                                           \
-    __builtin_memcpy(y + i, &v, (n - i) * sizeof(T));                          \
+#define STOAT_LOOPS(name, T, V, lanes, function)        \
+  void name(const T* x, T* y, std::size_t n) noexcept { \
+    std::size_t i = 0;                                  \
+    V v;                                                \
+    for (; i + lanes <= n; i += lanes) {                \
+      __builtin_memcpy(&v, x + i, sizeof v);            \
+      v = function(v);                                  \
+      __builtin_memcpy(y + i, &v, sizeof v);            \
+    }                                                   \
+    if (i == n) return;                                 \
+    v = V{} + T(1);                                     \
+    __builtin_memcpy(&v, x + i, (n - i) * sizeof(T));   \
+    v = function(v);                                    \
+    __builtin_memcpy(y + i, &v, (n - i) * sizeof(T));   \
   }
-#define X(name)                                                                                                  \
-  STOAT_LOOPS(name, double, Doubles, doubles, STOAT_JOIN(_ZGV, STOAT_ISA_LETTER, STOAT_N_DOUBLES, v_, name))     \
+#define X(name)                                                                                              \
+  STOAT_LOOPS(name, double, Doubles, doubles, STOAT_JOIN(_ZGV, STOAT_ISA_LETTER, STOAT_N_DOUBLES, v_, name)) \
   STOAT_LOOPS(name, float, Floats, floats, STOAT_JOIN(_ZGV, STOAT_ISA_LETTER, STOAT_N_FLOATS, v_, name##f))
 STOAT_VECTOR_UNARY(X)
 #undef X
 
-#define STOAT_LOOPS2(name, T, V, lanes, function)                              \
-  void name(const T* x, const T* y, T* z, std::size_t n) noexcept {            \
-    std::size_t i = 0;                                                         \
-    V v, w;                                                                    \
-    for (; i + lanes <= n; i += lanes) {                                       \
-      __builtin_memcpy(&v, x + i, sizeof v);                                   \
-      __builtin_memcpy(&w, y + i, sizeof w);                                   \
-      v = function(v, w);                                                      \
-      __builtin_memcpy(z + i, &v, sizeof v);                                   \
-    }                                                                          \
-    if (i == n) return;                                                        \
-    v = V{} + T(1);                                                            \
-    w = v;                                                                     \
-    __builtin_memcpy(&v, x + i, (n - i) * sizeof(T));                          \
-    __builtin_memcpy(&w, y + i, (n - i) * sizeof(T));                          \
-    v = function(v, w);                                                        \
-    __builtin_memcpy(z + i, &v, (n - i) * sizeof(T));                          \
+#define STOAT_LOOPS2(name, T, V, lanes, function)                   \
+  void name(const T* x, const T* y, T* z, std::size_t n) noexcept { \
+    std::size_t i = 0;                                              \
+    V v, w;                                                         \
+    for (; i + lanes <= n; i += lanes) {                            \
+      __builtin_memcpy(&v, x + i, sizeof v);                        \
+      __builtin_memcpy(&w, y + i, sizeof w);                        \
+      v = function(v, w);                                           \
+      __builtin_memcpy(z + i, &v, sizeof v);                        \
+    }                                                               \
+    if (i == n) return;                                             \
+    v = V{} + T(1);                                                 \
+    w = v;                                                          \
+    __builtin_memcpy(&v, x + i, (n - i) * sizeof(T));               \
+    __builtin_memcpy(&w, y + i, (n - i) * sizeof(T));               \
+    v = function(v, w);                                             \
+    __builtin_memcpy(z + i, &v, (n - i) * sizeof(T));               \
   }
-#define X(name)                                                                                                  \
-  STOAT_LOOPS2(name, double, Doubles, doubles, STOAT_JOIN(_ZGV, STOAT_ISA_LETTER, STOAT_N_DOUBLES, vv_, name))   \
+#define X(name)                                                                                                \
+  STOAT_LOOPS2(name, double, Doubles, doubles, STOAT_JOIN(_ZGV, STOAT_ISA_LETTER, STOAT_N_DOUBLES, vv_, name)) \
   STOAT_LOOPS2(name, float, Floats, floats, STOAT_JOIN(_ZGV, STOAT_ISA_LETTER, STOAT_N_FLOATS, vv_, name##f))
 STOAT_VECTOR_BINARY(X)
 #undef X

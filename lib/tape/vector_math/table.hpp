@@ -8,12 +8,12 @@
 namespace stoat::vector_math {
 
 struct Table {
-#define X(name)                                                      \
+#define X(name)                                                        \
   void (*name##_double)(const double*, double*, std::size_t) noexcept; \
   void (*name##_float)(const float*, float*, std::size_t) noexcept;
   STOAT_VECTOR_UNARY(X)
 #undef X
-#define X(name)                                                                      \
+#define X(name)                                                                       \
   void (*name##_double)(const double*, const double*, double*, std::size_t) noexcept; \
   void (*name##_float)(const float*, const float*, float*, std::size_t) noexcept;
   STOAT_VECTOR_BINARY(X)

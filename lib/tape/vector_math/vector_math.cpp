@@ -21,12 +21,12 @@ const Table& chosen() {
 }
 }  // namespace
 
-#define X(name)                                                                                          \
+#define X(name)                                                                                      \
   void name(const double* x, double* y, std::size_t n) noexcept { chosen().name##_double(x, y, n); } \
   void name(const float* x, float* y, std::size_t n) noexcept { chosen().name##_float(x, y, n); }
 STOAT_VECTOR_UNARY(X)
 #undef X
-#define X(name)                                                                                                               \
+#define X(name)                                                                                                          \
   void name(const double* x, const double* y, double* z, std::size_t n) noexcept { chosen().name##_double(x, y, z, n); } \
   void name(const float* x, const float* y, float* z, std::size_t n) noexcept { chosen().name##_float(x, y, z, n); }
 STOAT_VECTOR_BINARY(X)
@@ -34,21 +34,21 @@ STOAT_VECTOR_BINARY(X)
 
 #else
 
-#define X(name)                                                     \
+#define X(name)                                                   \
   void name(const double* x, double* y, std::size_t n) noexcept { \
-    for (std::size_t i = 0; i < n; ++i) y[i] = std::name(x[i]);     \
-  }                                                                 \
+    for (std::size_t i = 0; i < n; ++i) y[i] = std::name(x[i]);   \
+  }                                                               \
   void name(const float* x, float* y, std::size_t n) noexcept {   \
-    for (std::size_t i = 0; i < n; ++i) y[i] = std::name(x[i]);     \
+    for (std::size_t i = 0; i < n; ++i) y[i] = std::name(x[i]);   \
   }
 STOAT_VECTOR_UNARY(X)
 #undef X
-#define X(name)                                                                      \
+#define X(name)                                                                    \
   void name(const double* x, const double* y, double* z, std::size_t n) noexcept { \
-    for (std::size_t i = 0; i < n; ++i) z[i] = std::name(x[i], y[i]);                \
-  }                                                                                  \
+    for (std::size_t i = 0; i < n; ++i) z[i] = std::name(x[i], y[i]);              \
+  }                                                                                \
   void name(const float* x, const float* y, float* z, std::size_t n) noexcept {    \
-    for (std::size_t i = 0; i < n; ++i) z[i] = std::name(x[i], y[i]);                \
+    for (std::size_t i = 0; i < n; ++i) z[i] = std::name(x[i], y[i]);              \
   }
 STOAT_VECTOR_BINARY(X)
 #undef X
