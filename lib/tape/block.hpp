@@ -59,11 +59,6 @@ void multiply_add(const View<T>& c, const View<const T>& a, const View<const T>&
 template <class S>
 Matrix<S> without_repeats(const Matrix<S>& a);
 
-template <class S>
-void check_operand([[maybe_unused]] const Matrix<S>& a) {
-  if constexpr (is_var<S>) check_tape(Tape<ValueOf<S>>::current(), a.first(), a.tag());
-}
-
 /// Stores a payload and records its block. A payload has reverse(), forward(), and at_y, the index of its first output.
 template <class T, class Payload>
 Index record_block(Tape<T>& tape, Payload payload, Eigen::Index count) {

@@ -147,7 +147,6 @@ template <class S>
 Matrix<S> product(const Matrix<S>& left, const Matrix<S>& right) {
   using T = ValueOf<S>;
   if (left.cols() != right.rows()) shape_mismatch("operator*", left.rows(), left.cols(), right.rows(), right.cols());
-  check_operand(left), check_operand(right);
   const Matrix<S> a = without_repeats(left), b = without_repeats(right);
   const Matrix<S> y = Matrix<S>::filled(a.rows(), b.cols(), [&](T* out) {
     std::fill_n(out, a.rows() * b.cols(), T(0));
@@ -162,7 +161,6 @@ template <class S>
 S inner_product(const Vector<S>& left, const Vector<S>& right) {
   using T = ValueOf<S>;
   if (left.size() != right.size()) shape_mismatch("dot", left.rows(), 1, right.rows(), 1);
-  check_operand(Matrix<S>(left)), check_operand(Matrix<S>(right));
   const Run<T> a = left.run(), b = right.run();
   T y(0);
   if (a.row_stride == 1 && b.row_stride == 1) {

@@ -218,7 +218,6 @@ template <class S>
 S reduced(Reduction what, const Matrix<S>& all) {
   using T = ValueOf<S>;
   if (all.size() == 0) return S(of_nothing<T>(what));
-  check_operand(all);
   const Matrix<S> a = without_repeats(all);
   const T y = reduce<T>(what, a.run().view());
   if constexpr (is_var<S>) {
@@ -233,7 +232,6 @@ S reduced(Reduction what, const Matrix<S>& all) {
 template <class S>
 Vector<S> reduced_columns(Reduction what, const Matrix<S>& all) {
   using T = ValueOf<S>;
-  check_operand(all);
   const Matrix<S> a = without_repeats(all);
   const View<const T> x = a.run().view();
   const Vector<S> y = Vector<S>::filled(a.cols(), 1, [&](T* out) {
@@ -249,7 +247,6 @@ Vector<S> reduced_columns(Reduction what, const Matrix<S>& all) {
 template <class S>
 Matrix<S> normalised_columns(Normalisation what, const Matrix<S>& all) {
   using T = ValueOf<S>;
-  check_operand(all);
   const Matrix<S> a = without_repeats(all);
   const View<const T> x = a.run().view();
   T* totals = nullptr;

@@ -201,7 +201,9 @@ void Tape<T>::limit_memory(std::size_t bytes) {
 
 template <class T>
 std::size_t Tape<T>::bytes() const {
-  return arguments_ * (sizeof(Partial<T>) + sizeof(Argument)) + next_ * (1 + sizeof(T)) + blocks_.size() * sizeof(Block) +
+  std::size_t statements = next_ - 1;
+  for (const Block& block : blocks_) statements -= block.count;
+  return arguments_ * (sizeof(Partial<T>) + sizeof(Argument)) + statements + next_ * sizeof(T) + blocks_.size() * sizeof(Block) +
          arena_.used();
 }
 

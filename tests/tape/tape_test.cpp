@@ -11,6 +11,7 @@
 #include <limits>
 #include <memory>
 #include <sstream>
+#include <thread>
 #include <vector>
 
 #include <stoat/random/philox.hpp>
@@ -357,6 +358,28 @@ TEST_CASE("a variable from before a mark lives on through any number of rewinds,
   CHECK(w.index() == y.index());
   CHECK_FALSE(tape.owns(y.index(), y.tag()));
   CHECK(tape.owns(w.index(), w.tag()));
+}
+
+TEST_CASE("each thread has its own current tape") {
+  const auto gradient = [](double at, double& result) {
+    for (int repeat = 0; repeat < 50; ++repeat) {
+      Tape<double> tape;
+      const Var<double> x = tape.variable(at);
+      Var<double> s = 0;
+      for (int i = 0; i < 1000; ++i) s += sin(x * i) * x;
+      tape.backward(s);
+      result = tape.adjoint(x);
+    }
+  };
+  std::array<double, 4> apart{}, together{};
+  for (std::size_t i = 0; i < 4; ++i) gradient(0.1 * static_cast<double>(i), apart[i]);
+  Tape<double> mine;
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < 4; ++i) threads.emplace_back(gradient, 0.1 * static_cast<double>(i), std::ref(together[i]));
+  for (std::thread& t : threads) t.join();
+  CHECK(apart == together);
+  CHECK(Tape<double>::current() == &mine);
+  CHECK(mine.size() == 1);
 }
 
 TEST_CASE("float tapes work like double ones") {

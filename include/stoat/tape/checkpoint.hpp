@@ -227,8 +227,6 @@ auto checkpointed_loop(const X& state, const P& parameters, std::int64_t steps, 
     using T = ValueOf<S>;
     if (steps == 0) return x;
     Tape<T>& tape = *Tape<T>::current();
-    detail::check_tape(&tape, x.first(), x.tag());
-    detail::check_tape(&tape, p.first(), p.tag());
     using Loop = detail::CheckpointedLoop<T, Step>;
     const auto loop = std::make_shared<Loop>(std::move(step), x.run(), p.run(), steps, options);
     const Eigen::VectorX<T> y = loop->run();

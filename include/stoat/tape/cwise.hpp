@@ -125,6 +125,8 @@ template <class S>
 inline constexpr bool is_column<Vector<S>> = true;
 template <class Op, class... A>
 inline constexpr bool is_column<Cwise<Op, A...>> = (is_column<A> || ...);
+template <class A>
+inline constexpr int columns_of = is_column<A> ? 1 : Eigen::Dynamic;
 
 // ---- evaluation -------------------------------------------------------------------------------------------------------
 

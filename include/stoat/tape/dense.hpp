@@ -155,6 +155,10 @@ class Dense {
   /// Element i, counted column by column.
   S operator[](Eigen::Index i) const {
     assert(i >= 0 && i < size());
+    if constexpr (Cols == 1 && is_var<S>) {
+      if (place_.direct != 0) [[likely]]
+        return S(values_[i], place_.direct + static_cast<Index>(i), place_.tag);
+    }
     if constexpr (Cols == 1) return element(i * layout_.row_stride);
     else return element(layout_.offset(i % rows(), i / rows()));
   }
@@ -221,7 +225,7 @@ class Dense {
     Dense d;
     d.values_ = values;
     d.layout_ = detail::Layout::contiguous(rows, cols);
-    d.place_ = {rows * cols > 0 ? first : 0, tape("Vector")->tag()};
+    d.place_ = {rows * cols > 0 ? first : 0, tape("Vector")->tag(), d.layout_};
     return d;
   }
   /// Constants whose values fill(T*) writes, column by column.
@@ -257,7 +261,11 @@ class Dense {
 
   struct OnTape {
     Index first = 0;
+    Index direct = 0;  ///< = first if element i is at first + i, else 0: one test for the loops of a program
     std::uint32_t tag = 0;
+    OnTape() = default;
+    OnTape(Index index, std::uint32_t t, const detail::Layout& layout)
+        : first(index), direct(layout.row_stride == 1 ? index : 0), tag(t) {}
   };
   struct InMemory {
     std::shared_ptr<const void> owner;
@@ -277,7 +285,7 @@ class Dense {
     Dense<S, C> d;
     d.values_ = values_ + offset;
     d.layout_ = layout;
-    if constexpr (is_var<S>) d.place_ = {place_.first ? place_.first + static_cast<Index>(offset) : 0, place_.tag};
+    if constexpr (is_var<S>) d.place_ = {place_.first ? place_.first + static_cast<Index>(offset) : 0, place_.tag, layout};
     else d.place_.owner = place_.owner;
     return d;
   }
@@ -341,6 +349,15 @@ auto variables(Tape<T>& tape, const Eigen::MatrixBase<D>& values) {
   T* copy = tape.arena().template allocate<T>(static_cast<std::size_t>(rows * cols));
   Eigen::Map<Eigen::MatrixX<T>>(copy, rows, cols) = values;
   return Variables::on_tape(copy, tape.inputs(static_cast<std::size_t>(rows * cols)), rows, cols);
+}
+/// The same; the values of a Vector<T> or Matrix<T> are shared, not copied.
+template <class T, int C>
+Dense<Var<T>, C> variables(Tape<T>& tape, const Dense<T, C>& values) {
+  typename Tape<T>::Use use(tape);
+  if (!values.layout().is_contiguous()) return variables(tape, values.eigen());
+  tape.keep(values.owner());
+  return Dense<Var<T>, C>::on_tape(values.data(), tape.inputs(static_cast<std::size_t>(values.size())), values.rows(),
+                                   values.cols());
 }
 
 template <class S, int C>

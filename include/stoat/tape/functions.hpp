@@ -102,9 +102,9 @@ inline constexpr T two_over_sqrt_pi = T(2 * std::numbers::inv_sqrtpi_v<BaseOf<T>
   auto name(N n, M m, A&& a) { return detail::apply<detail::name##_op>(n, m, std::forward<A>(a)); }
 
 // The overload for built-in numbers of a function that <cmath> does not have.
-#define STOAT_NUMERIC(name)                                                                                     \
+#define STOAT_NUMERIC(name, arity)                                                                              \
   namespace detail { struct name##_op; }                                                                        \
-  template <Number... A>                                                                                        \
+  template <Number... A> requires(sizeof...(A) == arity)                                                        \
   auto name(A... a) { return detail::evaluate<detail::name##_op>(a...); }
 // The same where the first arguments are orders, which do not widen the result.
 #define STOAT_NUMERIC_ORDERED(name)                                                                             \
@@ -232,7 +232,7 @@ STOAT_UNARY(log10, std::log10(x), T(std::numbers::log10e_v<detail::BaseOf<T>>) /
 STOAT_UNARY(sqrt, std::sqrt(x), T(0.5) / v)
 /// cbrt x; d = 1 / (3 cbrt(x)^2)
 STOAT_UNARY(cbrt, std::cbrt(x), T(1) / (T(3) * v * v))
-STOAT_NUMERIC(square)
+STOAT_NUMERIC(square, 1)
 /// x^2; d = 2 x
 STOAT_UNARY(square, x* x, T(2) * x)
 
@@ -298,14 +298,14 @@ T logistic_value(T x) {
   return (x >= 0 ? T(1) : e) / (T(1) + e);
 }
 }  // namespace detail
-STOAT_NUMERIC(logistic)
+STOAT_NUMERIC(logistic, 1)
 /// 1 / (1 + e^-x) without overflow; d = v (1 - v)
 STOAT_UNARY(logistic, detail::logistic_value(x), v < T(0.9) ? v * (T(1) - v) : v * logistic(-x))
-STOAT_NUMERIC(logit)
+STOAT_NUMERIC(logit, 1)
 /// log(x / (1 - x)) for x in [0, 1]; d = 1 / (x (1 - x))
 STOAT_UNARY(logit, std::abs(x - T(0.5)) < T(0.25) ? T(2) * std::atanh(T(2) * x - T(1)) : std::log(x) - std::log1p(-x),
             T(1) / (x * (T(1) - x)))
-STOAT_NUMERIC(softplus)
+STOAT_NUMERIC(softplus, 1)
 /// log(1 + e^x) without overflow; d = logistic(x)
 STOAT_UNARY(softplus, std::max(x, T(0)) + std::log1p(std::exp(-std::abs(x))), logistic(x))
 namespace detail {
@@ -321,7 +321,7 @@ T softmax_of_two(const T& x, const T& y) {
   return std::isnan(base_value(d)) ? T(0.5) : logistic(d);  // both infinite: an even split
 }
 }  // namespace detail
-STOAT_NUMERIC(log_sum_exp)
+STOAT_NUMERIC(log_sum_exp, 2)
 /// log(e^x + e^y) without overflow; d/dx = logistic(x - y), d/dy = logistic(y - x)
 STOAT_BINARY(log_sum_exp, detail::log_sum_exp_value(x, y), detail::softmax_of_two(x, y), detail::softmax_of_two(y, x))
 /// The error function; d = 2 / sqrt(pi) e^(-x^2)

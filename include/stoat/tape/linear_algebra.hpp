@@ -31,7 +31,7 @@ S log_determinant_of_spd(const Matrix<S>& a);
 template <class A, class B, class F>
 auto solve_like(const A& a, const B& b, F&& f) {
   using S = CommonScalar<A, B>;
-  return Dense < S, is_column<B> ? 1 : Eigen::Dynamic > (f(matrix_operand<S>(a), matrix_operand<S>(b)));
+  return Dense<S, columns_of<B>>(f(matrix_operand<S>(a), matrix_operand<S>(b)));
 }
 
 }  // namespace detail

@@ -15,12 +15,14 @@ template <class T>
 inline constexpr bool has_operations =
     std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, Dual<double>> || std::same_as<T, Dual<double, 4>>;
 
-/// An operand as a Dense<S>. Copies are views.
+/// An operand as a Dense<S>, checked in debug builds like a scalar variable. Copies are views.
 template <class S, class A>
 auto dense_operand(const A& a) {
   static_assert(has_operations<ValueOf<S>>,
                 "stoat: vectors and matrices work in float, double, Dual<double> and Dual<double, 4>, and variables of these");
-  return Dense < S, is_column<A> ? 1 : Eigen::Dynamic > (evaluated(a));
+  const Dense<S, columns_of<A>> dense(evaluated(a));
+  if constexpr (is_var<S>) check_tape(Tape<ValueOf<S>>::current(), dense.first(), dense.tag());
+  return dense;
 }
 /// The same as a matrix.
 template <class S, class A>
@@ -32,7 +34,8 @@ Matrix<S> matrix_operand(const A& a) {
 template <class A, class D>
 auto constants_beside(const Eigen::MatrixBase<D>& m) {
   using N = std::conditional_t<Number<typename D::Scalar>, BaseOf<ScalarOf<A>>, typename D::Scalar>;
-  return Dense < N, D::ColsAtCompileTime == 1 ? 1 : Eigen::Dynamic > (m);
+  constexpr int columns = D::ColsAtCompileTime == 1 ? 1 : Eigen::Dynamic;
+  return Dense<N, columns>(m);
 }
 template <class D, class A>
 concept EigenBeside = std::derived_from<D, Eigen::MatrixBase<D>> && DenseLike<A> &&
@@ -50,9 +53,7 @@ template <class A, class B>
   requires(detail::Operands<A, B>&& detail::BothDense<A, B>)
 auto operator*(const A& a, const B& b) {
   using S = CommonScalar<A, B>;
-  return Dense < S, detail::is_column<B>
-                        ? 1
-                        : Eigen::Dynamic > (detail::product<S>(detail::matrix_operand<S>(a), detail::matrix_operand<S>(b)));
+  return Dense<S, detail::columns_of<B>>(detail::product<S>(detail::matrix_operand<S>(a), detail::matrix_operand<S>(b)));
 }
 
 /// The inner product of two vectors of equal length.

@@ -32,7 +32,7 @@ Matrix<S> normalised_columns(Normalisation what, const Matrix<S>& a);
 template <class A>
 auto normalised_like(Normalisation what, const A& a) {
   using S = ScalarOf<A>;
-  return Dense < S, is_column<A> ? 1 : Eigen::Dynamic > (normalised_columns<S>(what, matrix_operand<S>(a)));
+  return Dense<S, columns_of<A>>(normalised_columns<S>(what, matrix_operand<S>(a)));
 }
 
 }  // namespace detail

@@ -60,11 +60,11 @@ constexpr unsigned degree(const T& n) {
 
 // ---- the normal law ---------------------------------------------------------------------------------------------------
 
-STOAT_NUMERIC(normal_cdf)
+STOAT_NUMERIC(normal_cdf, 1)
 /// The cumulative distribution function of the standard normal law; d = e^(-x^2/2) / sqrt(2 pi)
 STOAT_UNARY(normal_cdf, T(0.5) * std::erfc(-x * T(std::numbers::sqrt2 / 2)),
             T(std::numbers::inv_sqrtpi* std::numbers::sqrt2 / 2) * exp(T(-0.5) * x * x))
-STOAT_NUMERIC(normal_quantile)
+STOAT_NUMERIC(normal_quantile, 1)
 /// Its inverse, for x in [0, 1]; d = sqrt(2 pi) e^(v^2/2)
 STOAT_UNARY(normal_quantile, T(special::normal_quantile(detail::wide(x))),
             T(std::numbers::sqrt2 / std::numbers::inv_sqrtpi) * exp(T(0.5) * v * v))
@@ -74,10 +74,10 @@ STOAT_UNARY(normal_quantile, T(special::normal_quantile(detail::wide(x))),
 STOAT_NUMERIC_ORDERED(polygamma)
 /// The n-th derivative of digamma, n = 0, 1, ...; d = polygamma(n + 1, x)
 STOAT_ORDERED(polygamma, T(special::polygamma(detail::order(n), detail::wide(x))), polygamma(detail::order(n) + 1, x))
-STOAT_NUMERIC(trigamma)
+STOAT_NUMERIC(trigamma, 1)
 /// The derivative of digamma; d = polygamma(2, x)
 STOAT_UNARY(trigamma, T(special::polygamma(1, detail::wide(x))), polygamma(2, x))
-STOAT_NUMERIC(digamma)
+STOAT_NUMERIC(digamma, 1)
 /// The derivative of lgamma; d = trigamma(x)
 STOAT_UNARY(digamma, T(special::digamma(detail::wide(x))), trigamma(x))
 /// log |Gamma(x)|; d = digamma(x)
@@ -85,8 +85,8 @@ STOAT_UNARY(lgamma, std::lgamma(x), digamma(x))
 /// Gamma(x); d = Gamma(x) digamma(x)
 STOAT_UNARY(tgamma, std::tgamma(x), v* digamma(x))
 
-STOAT_NUMERIC(gamma_density)
-STOAT_NUMERIC(beta_density)
+STOAT_NUMERIC(gamma_density, 2)
+STOAT_NUMERIC(beta_density, 3)
 namespace detail {
 
 /// density * d log density; 0 where the density is 0.
@@ -173,18 +173,18 @@ T gamma_p_shape_slope(const T& a, const T& x) {
 
 }  // namespace detail
 
-STOAT_NUMERIC(gamma_p)
+STOAT_NUMERIC(gamma_p, 2)
 /// The regularised lower incomplete gamma function P(a, x), a > 0, x >= 0: the cumulative distribution function of the gamma law;
 /// d/dx = gamma_density(a, x), d/da by series
 STOAT_BINARY(gamma_p, T(special::gamma_p(detail::wide(x), detail::wide(y))), detail::gamma_p_shape_slope(x, y), gamma_density(x, y))
-STOAT_NUMERIC(gamma_q)
+STOAT_NUMERIC(gamma_q, 2)
 /// Q(a, x) = 1 - P(a, x) without cancellation
 STOAT_BINARY(gamma_q, T(special::gamma_q(detail::wide(x), detail::wide(y))), -detail::gamma_p_shape_slope(x, y),
              -gamma_density(x, y))
 
 // ---- beta -------------------------------------------------------------------------------------------------------------
 
-STOAT_NUMERIC(beta)
+STOAT_NUMERIC(beta, 2)
 /// B(x, y) = Gamma(x) Gamma(y) / Gamma(x + y), x, y > 0; d/dx = v (digamma(x) - digamma(x + y))
 STOAT_BINARY(beta, T(special::beta(detail::wide(x), detail::wide(y))), v*(digamma(x) - digamma(x + y)),
              v*(digamma(y) - digamma(x + y)))
@@ -224,12 +224,12 @@ T ibeta_slope(const T& a, const T& b, const T& x) {
 
 }  // namespace detail
 
-STOAT_NUMERIC(ibeta)
+STOAT_NUMERIC(ibeta, 3)
 /// The regularised incomplete beta function I_z(x, y), x, y > 0, z in [0, 1]: the cumulative distribution function of the
 /// beta law at its third argument; d/dz = beta_density(x, y, z), d/dx and d/dy by continued fraction
 STOAT_TERNARY(ibeta, ibeta, T(special::ibeta(detail::wide(x), detail::wide(y), detail::wide(z))), (detail::ibeta_slope<0>(x, y, z)),
               (detail::ibeta_slope<1>(x, y, z)), beta_density(x, y, z))
-STOAT_NUMERIC(ibetac)
+STOAT_NUMERIC(ibetac, 3)
 /// 1 - I_z(x, y) without cancellation
 STOAT_TERNARY(ibetac, ibetac, T(special::ibetac(detail::wide(x), detail::wide(y), detail::wide(z))),
               (-detail::ibeta_slope<0>(x, y, z)), (-detail::ibeta_slope<1>(x, y, z)), -beta_density(x, y, z))
@@ -271,16 +271,16 @@ bool small_modulus(const T& k) {
 }
 }  // namespace detail
 
-STOAT_NUMERIC(expint)
+STOAT_NUMERIC(expint, 1)
 /// The exponential integral Ei(x); d = e^x / x
 STOAT_UNARY(expint, T(special::expint(detail::wide(x))), exp(x) / x)
-STOAT_NUMERIC(riemann_zeta)
+STOAT_NUMERIC(riemann_zeta, 1)
 /// The Riemann zeta function; d by Euler-Maclaurin summation
 STOAT_UNARY(riemann_zeta, T(special::riemann_zeta(detail::wide(x))), detail::zeta_slope(x))
 
 // The slopes of K and E need both functions.
-STOAT_NUMERIC(comp_ellint_1)
-STOAT_NUMERIC(comp_ellint_2)
+STOAT_NUMERIC(comp_ellint_1, 1)
+STOAT_NUMERIC(comp_ellint_2, 1)
 /// The complete elliptic integral E(k); d = (E - K) / k
 STOAT_UNARY(comp_ellint_2, T(special::comp_ellint_2(detail::wide(x))),
             detail::small_modulus(x) ? detail::elliptic_series(x, -1.0 / 2, -3.0 / 16, -15.0 / 128) : (v - comp_ellint_1(x)) / x)
@@ -288,14 +288,14 @@ STOAT_UNARY(comp_ellint_2, T(special::comp_ellint_2(detail::wide(x))),
 STOAT_UNARY(comp_ellint_1, T(special::comp_ellint_1(detail::wide(x))),
             detail::small_modulus(x) ? detail::elliptic_series(x, 1.0 / 2, 9.0 / 16, 75.0 / 128)
                                      : (comp_ellint_2(x) / ((T(1) - x) * (T(1) + x)) - v) / x)
-STOAT_NUMERIC(comp_ellint_3)
+STOAT_NUMERIC(comp_ellint_3, 2)
 /// The complete elliptic integral Pi(k, nu), at (x, y);
 /// d/dk = k / (nu - k^2) (E / (k^2 - 1) + v), d/dnu = (E + (k^2 - nu) K / nu + (nu^2 - k^2) v / nu) / (2 (k^2 - nu) (nu - 1))
 STOAT_BINARY(comp_ellint_3, T(special::comp_ellint_3(detail::wide(x), detail::wide(y))),
              x / (y - x * x) * (comp_ellint_2(x) / (x * x - T(1)) + v),
              (comp_ellint_2(x) + (x * x - y) / y * comp_ellint_1(x) + (y * y - x * x) / y * v) / (T(2) * (x * x - y) * (y - T(1))))
-STOAT_NUMERIC(ellint_1)
-STOAT_NUMERIC(ellint_2)
+STOAT_NUMERIC(ellint_1, 2)
+STOAT_NUMERIC(ellint_2, 2)
 /// The incomplete elliptic integral E(k, phi), at (x, y); d/dk = (E - F) / k, d/dphi = sqrt(1 - k^2 sin(phi)^2)
 STOAT_BINARY(ellint_2, T(special::ellint_2(detail::wide(x), detail::wide(y))), x == T(0) ? T(0) : (v - ellint_1(x, y)) / x,
              sqrt(T(1) - square(x * sin(y))))
@@ -306,7 +306,7 @@ STOAT_BINARY(ellint_1, T(special::ellint_1(detail::wide(x), detail::wide(y))),
                        : (ellint_2(x, y) / (T(1) - x * x) - v) / x -
                              x * sin(y) * cos(y) / ((T(1) - x * x) * sqrt(T(1) - square(x * sin(y)))),
              T(1) / sqrt(T(1) - square(x * sin(y))))
-STOAT_NUMERIC(ellint_3)
+STOAT_NUMERIC(ellint_3, 3)
 /// The incomplete elliptic integral Pi(k, nu, phi), at (x, y, z), with D = sqrt(1 - k^2 sin(phi)^2);
 /// d/dk = k / (nu - k^2) (E / (k^2 - 1) + v - k^2 sin(phi) cos(phi) / ((k^2 - 1) D)),
 /// d/dnu = (E + (k^2 - nu) F / nu + (nu^2 - k^2) v / nu - nu D sin(2 phi) / (2 (1 - nu sin(phi)^2))) / (2 (k^2 - nu) (nu - 1)),

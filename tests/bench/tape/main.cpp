@@ -1,0 +1,126 @@
+// Gradients of the same workloads by stoat, by other libraries, by hand, and their plain evaluation, in one process.
+//
+//   bench_tape            times all of them, interleaved, and prints a table of ratios
+//   bench_tape --check    compares every gradient with the one by hand, component by component, and times nothing
+//
+// Options of Google Benchmark are passed on (--benchmark_filter=..., --benchmark_repetitions=...).
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <iomanip>
+#include <iostream>
+#include <map>
+
+#include "engine.hpp"
+
+namespace bench {
+
+std::vector<Task>& tasks() {
+  static std::vector<Task> all;
+  return all;
+}
+
+namespace {
+
+int check() {
+  // By hand once for each workload: one whose data change from run to run starts with the same in every engine.
+  std::map<std::string, std::pair<double, std::vector<double>>> by_hand;
+  for (const Task& task : tasks())
+    if (task.engine == "hand-written") {
+      std::vector<double> g(task.inputs);
+      const double value = task.gradient(g);
+      by_hand[task.workload] = {value, g};
+    }
+  int failures = 0;
+  for (const Task& task : tasks()) {
+    if (task.engine == "plain" || task.engine == "hand-written") continue;
+    const auto& [value, expected] = by_hand[task.workload];
+    std::vector<double> g(task.inputs);
+    double scale = 0, worst = std::abs(task.gradient(g) - value) / std::abs(value);
+    for (const double e : expected) scale = std::max(scale, std::abs(e));
+    for (std::size_t i = 0; i < g.size(); ++i) worst = std::max(worst, std::abs(g[i] - expected[i]) / scale);
+    const bool good = worst < 1e-9;
+    failures += !good;
+    std::printf("%-22s %-16s %s (largest deviation %.1e)\n", task.workload.c_str(), task.engine.c_str(),
+                good ? "agrees" : "DIFFERS", worst);
+  }
+  return failures > 0;
+}
+
+/// Medians of the repetitions, in nanoseconds per statement.
+class Table : public benchmark::ConsoleReporter {
+ public:
+  Table() : ConsoleReporter(OO_None) {}
+  void ReportRuns(const std::vector<Run>& runs) override {
+    ConsoleReporter::ReportRuns(runs);
+    for (const Run& run : runs)
+      if (run.run_type == Run::RT_Aggregate && run.aggregate_name == "median")
+        median_[run.run_name.function_name] = run.GetAdjustedRealTime();
+  }
+  void print() const {
+    std::vector<std::string> engines;
+    for (const Task& t : tasks())
+      if (std::find(engines.begin(), engines.end(), t.engine) == engines.end()) engines.push_back(t.engine);
+    std::cout
+        << "\nWhole gradient, nanoseconds per statement; in brackets the ratio to the gradient by hand, and bytes per statement\n\n"
+        << std::left << std::setw(22) << "";
+    for (const std::string& e : engines) std::cout << std::right << std::setw(22) << e;
+    std::cout << '\n';
+    std::vector<std::string> done;
+    for (const Task& first : tasks()) {
+      if (std::find(done.begin(), done.end(), first.workload) != done.end()) continue;
+      done.push_back(first.workload);
+      std::cout << std::left << std::setw(22) << first.workload << std::right;
+      for (const std::string& engine : engines) std::cout << std::setw(22) << cell(first.workload, engine);
+      std::cout << '\n';
+    }
+  }
+
+ private:
+  double time(const std::string& workload, const std::string& engine) const {
+    const auto found = median_.find(workload + ", " + engine);
+    return found == median_.end() ? 0 : found->second;
+  }
+  std::string cell(const std::string& workload, const std::string& engine) const {
+    const double t = time(workload, engine), hand = time(workload, "hand-written");
+    if (t == 0) return "-";
+    for (const Task& task : tasks())
+      if (task.workload == workload && task.engine == engine) {
+        char text[64];
+        std::snprintf(text, sizeof text, "%.2f (%.2f)%s", t / task.statements, hand > 0 ? t / hand : 0.0,
+                      task.bytes ? (" " + std::to_string(static_cast<int>(std::lround(task.bytes()))) + " B").c_str() : "");
+        return text;
+      }
+    return "-";
+  }
+  std::map<std::string, double> median_;
+};
+
+}  // namespace
+}  // namespace bench
+
+int main(int argc, char** argv) {
+  if (argc == 2 && std::strcmp(argv[1], "--check") == 0) return bench::check();
+  // Repetitions of different benchmarks are interleaved, so that a machine whose speed drifts favours none.
+  std::vector<char*> arguments(argv, argv + argc);
+  std::string defaults[] = {"--benchmark_repetitions=9", "--benchmark_enable_random_interleaving=true", "--benchmark_min_time=0.1",
+                            "--benchmark_report_aggregates_only=true"};
+  for (std::string& option : defaults) arguments.insert(arguments.begin() + 1, option.data());
+  int count = static_cast<int>(arguments.size());
+  benchmark::Initialize(&count, arguments.data());
+  for (const bench::Task& task : bench::tasks())
+    benchmark::RegisterBenchmark((task.workload + ", " + task.engine).c_str(), [&task](benchmark::State& state) {
+      std::vector<double> g(task.inputs);
+      for (auto _ : state) {
+        benchmark::DoNotOptimize(task.gradient(g));
+        benchmark::DoNotOptimize(g.data());
+        benchmark::ClobberMemory();
+      }
+    });
+  bench::Table table;
+  benchmark::RunSpecifiedBenchmarks(&table);
+  table.print();
+}
