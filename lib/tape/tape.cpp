@@ -254,7 +254,6 @@ typename Tape<T>::Arguments Tape<T>::open_statement(std::size_t count) {
 
 template <class T>
 Index Tape<T>::block(std::size_t count, const void* payload, Reverse reverse, Forward forward) {
-  open_ = 0;
   if (count > most_indices - next_ || next_ + count > count_memory_.capacity() || memory_limit_ != unlimited)
     if (!grow(0, count)) fail();
   blocks_.push_back({next_, static_cast<Index>(count), payload, reverse, forward});

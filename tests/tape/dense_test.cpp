@@ -178,6 +178,14 @@ TEST_CASE("broadcasting along rows and columns") {
       "as_rows", [](const auto& x) { return flat(exp(x.as_rows(4))); }, numbers(3));
   check_function(
       "product of a broadcast", [](const auto& x) { return flat(x.as_columns(3) * x.as_rows(3)); }, numbers(3));
+  // Large enough for the blocked products, which write several columns at once.
+  check_function(
+      "large product of a broadcast",
+      [](const auto& x) {
+        const Matrix<S<decltype(x)>> y = x.as_columns(24) * x.as_rows(24) + x.as_rows(24) * x.as_columns(24);
+        return y.col(5) + y.row(7).transpose();
+      },
+      numbers(24));
   check_function(
       "sum of a broadcast", [](const auto& x) { return Vector<S<decltype(x)>>{sum(x.as_rows(4)) + norm(x.as_columns(2))}; },
       numbers(3));
