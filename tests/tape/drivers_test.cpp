@@ -183,7 +183,12 @@ TEST_CASE("custom functions of a vector") {
         return Eigen::VectorX<T>(v.reverse().cwiseProduct(a) + v.cwiseProduct(a).reverse());
       });
   check_function(
-      "vector", [&](const auto& v) { return rotate(exp(v)); }, x);
+      "vector",
+      [&](const auto& v) {
+        const Vector<S<decltype(v)>> u = exp(v), y = rotate(u);
+        return y + square(u);  // u has an adjoint before y passes its own on
+      },
+      x);
   check_function(
       "of a strided view", [&](const auto& v) { return rotate(v.matrix(0, 2, 3).row(1)); },
       Eigen::VectorXd(Eigen::VectorXd::LinSpaced(6, 0.1, 1)));

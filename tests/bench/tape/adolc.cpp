@@ -1,4 +1,5 @@
-// ADOL-C, traceless buffers large enough to stay in memory.
+// ADOL-C at its best: buffers large enough to stay in memory and no larger, since it pays for their size with every recording;
+// no variables from other gradients alive, since it records the values of all of them.
 #ifdef STOAT_BENCH_ADOLC
 #include <adolc/adolc.h>
 
@@ -20,7 +21,6 @@ struct AdolC {
   static void add() {
     struct State {
       W workload;
-      std::vector<adouble> x;
       short tag;
     };
     static short tags = 0;
@@ -32,12 +32,12 @@ struct AdolC {
                        state->workload.x.size(),
                        [state](std::vector<double>& g) {
                          const std::size_t n = g.size();
-                         if (state->x.empty()) state->x.resize(n);
+                         std::vector<adouble> x(n);
                          // Buffers in elements: operations, locations, values, Taylor coefficients.
-                         trace_on(state->tag, 1, std::size_t{1} << 25, std::size_t{1} << 26, std::size_t{1} << 25,
-                                  std::size_t{1} << 25, 0);
-                         for (std::size_t i = 0; i < n; ++i) state->x[i] <<= state->workload.x[i];
-                         adouble y = state->workload.template run<adouble>(state->x);
+                         const std::size_t size = 8 * static_cast<std::size_t>(W::statements) + 4 * n + 1024;
+                         trace_on(state->tag, 1, size, 4 * size, size, size, 0);
+                         for (std::size_t i = 0; i < n; ++i) x[i] <<= state->workload.x[i];
+                         adouble y = state->workload.template run<adouble>(x);
                          double value = 0;
                          y >>= value;
                          trace_off();

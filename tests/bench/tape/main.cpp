@@ -1,10 +1,12 @@
-// Gradients of the same workloads by stoat, by other libraries, by hand, and their plain evaluation, in one process.
+// Gradients of the same workloads by stoat, by other libraries, by hand, and their plain evaluation.
 //
 //   bench_tape            times all of them, interleaved, and prints a table of ratios
 //   bench_tape --check    compares every gradient with the one by hand, component by component, and times nothing
 //
 // Options of Google Benchmark are passed on (--benchmark_filter=..., --benchmark_repetitions=...).
 #include <benchmark/benchmark.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,6 +15,8 @@
 #include <iomanip>
 #include <iostream>
 #include <map>
+#include <sstream>
+#include <stdexcept>
 
 #include "engine.hpp"
 
@@ -60,26 +64,31 @@ class Table : public benchmark::ConsoleReporter {
       if (run.run_type == Run::RT_Aggregate && run.aggregate_name == "median")
         median_[run.run_name.function_name] = run.GetAdjustedRealTime();
   }
-  void print() const {
-    std::vector<std::string> engines;
-    for (const Task& t : tasks())
-      if (std::find(engines.begin(), engines.end(), t.engine) == engines.end()) engines.push_back(t.engine);
-    std::cout
+  /// A line of the table.
+  std::string row(const std::string& workload) const {
+    std::ostringstream line;
+    line << std::left << std::setw(22) << workload << std::right;
+    for (const std::string& engine : engines()) line << std::setw(22) << cell(workload, engine);
+    line << '\n';
+    return line.str();
+  }
+  static std::string header() {
+    std::ostringstream line;
+    line
         << "\nWhole gradient, nanoseconds per statement; in brackets the ratio to the gradient by hand, and bytes per statement\n\n"
-        << std::left << std::setw(22) << "";
-    for (const std::string& e : engines) std::cout << std::right << std::setw(22) << e;
-    std::cout << '\n';
-    std::vector<std::string> done;
-    for (const Task& first : tasks()) {
-      if (std::find(done.begin(), done.end(), first.workload) != done.end()) continue;
-      done.push_back(first.workload);
-      std::cout << std::left << std::setw(22) << first.workload << std::right;
-      for (const std::string& engine : engines) std::cout << std::setw(22) << cell(first.workload, engine);
-      std::cout << '\n';
-    }
+        << std::setw(22) << "";
+    for (const std::string& e : engines()) line << std::setw(22) << e;
+    line << '\n';
+    return line.str();
   }
 
  private:
+  static std::vector<std::string> engines() {
+    std::vector<std::string> all = {"plain", "hand-written", "stoat", "stoat, matrices"};
+    for (const Task& t : tasks())
+      if (std::find(all.begin(), all.end(), t.engine) == all.end()) all.push_back(t.engine);
+    return all;
+  }
   double time(const std::string& workload, const std::string& engine) const {
     const auto found = median_.find(workload + ", " + engine);
     return found == median_.end() ? 0 : found->second;
@@ -99,6 +108,45 @@ class Table : public benchmark::ConsoleReporter {
   std::map<std::string, double> median_;
 };
 
+void time(const std::string& workload, Table& table) {
+  for (const Task& task : tasks())
+    if (task.workload == workload)
+      benchmark::RegisterBenchmark((task.workload + ", " + task.engine).c_str(), [&task](benchmark::State& state) {
+        std::vector<double> g(task.inputs);
+        for (auto _ : state) {
+          benchmark::DoNotOptimize(task.gradient(g));
+          benchmark::DoNotOptimize(g.data());
+          benchmark::ClobberMemory();
+        }
+      });
+  benchmark::RunSpecifiedBenchmarks(&table);
+}
+
+/// Times a workload in a process of its own and returns its line: ADOL-C pays for the largest number of variables that were
+/// ever alive in the process, so that one workload would slow down the others.
+std::string time_apart(const std::string& workload) {
+  int ends[2];
+  if (pipe(ends) != 0) throw std::runtime_error("bench_tape: no pipe");
+  std::cout << std::flush;
+  const pid_t child = fork();
+  if (child < 0) throw std::runtime_error("bench_tape: no new process");
+  if (child == 0) {
+    Table table;
+    time(workload, table);
+    std::cout << std::flush;
+    const std::string row = table.row(workload);
+    _exit(write(ends[1], row.data(), row.size()) == static_cast<ssize_t>(row.size()) ? 0 : 1);
+  }
+  close(ends[1]);
+  std::string row;
+  char text[1024];
+  for (ssize_t n; (n = read(ends[0], text, sizeof text)) > 0;) row.append(text, static_cast<std::size_t>(n));
+  close(ends[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return status == 0 ? row : workload + ": failed\n";
+}
+
 }  // namespace
 }  // namespace bench
 
@@ -111,16 +159,10 @@ int main(int argc, char** argv) {
   for (std::string& option : defaults) arguments.insert(arguments.begin() + 1, option.data());
   int count = static_cast<int>(arguments.size());
   benchmark::Initialize(&count, arguments.data());
+  std::vector<std::string> workloads;
   for (const bench::Task& task : bench::tasks())
-    benchmark::RegisterBenchmark((task.workload + ", " + task.engine).c_str(), [&task](benchmark::State& state) {
-      std::vector<double> g(task.inputs);
-      for (auto _ : state) {
-        benchmark::DoNotOptimize(task.gradient(g));
-        benchmark::DoNotOptimize(g.data());
-        benchmark::ClobberMemory();
-      }
-    });
-  bench::Table table;
-  benchmark::RunSpecifiedBenchmarks(&table);
-  table.print();
+    if (std::find(workloads.begin(), workloads.end(), task.workload) == workloads.end()) workloads.push_back(task.workload);
+  std::string table = bench::Table::header();
+  for (const std::string& workload : workloads) table += bench::time_apart(workload);
+  std::cout << table;
 }
