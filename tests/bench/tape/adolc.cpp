@@ -34,7 +34,7 @@ struct AdolC {
                          const std::size_t n = g.size();
                          std::vector<adouble> x(n);
                          // Buffers in elements: operations, locations, values, Taylor coefficients.
-                         const std::size_t size = 8 * static_cast<std::size_t>(W::statements) + 4 * n + 1024;
+                         const auto size = static_cast<unsigned>(8 * static_cast<std::size_t>(W::statements) + 4 * n + 1024);
                          trace_on(state->tag, 1, size, 4 * size, size, size, 0);
                          for (std::size_t i = 0; i < n; ++i) x[i] <<= state->workload.x[i];
                          adouble y = state->workload.template run<adouble>(x);
