@@ -34,11 +34,14 @@ bool advance(Trace<T>& trace, std::vector<std::int64_t>& path, double before, bo
     if (!support.finite()) return false;
   }
   if (impossible || s.count == 0) return false;  // with two factors 0 no derivative survives
+  static thread_local std::vector<Weight> weights;
   for (std::int64_t y = zero + 1; y <= end; ++y) {
     if (s.pmf(y) != 0) continue;
     derivative.resize(s.count);
     s.law->pmf_derivative(s.plain, y, derivative);
-    if (trace.moves({i, y, 0, s.count, 0}, derivative)) {
+    weights.clear();
+    for (std::uint32_t j = 0; j < s.count; ++j) weights.push_back({j, derivative[j]});
+    if (trace.moves(i, weights)) {
       k = y;
       return true;
     }

@@ -72,14 +72,10 @@ void sweep_tangents(Trace<T>& trace, Generator& choices) {
   trace.tangents(directions);
 }
 
-std::span<const double> weights_of(const Alternatives& a, const Alternative& y) {
-  return std::span(a.weights).subspan(y.weights, y.count);
-}
-
 /// The change of the cost under an alternative, 0 if it is impossible and cannot become possible.
 template <class T>
 double change(Trace<T>& trace, const Alternatives& a, const Alternative& y) {
-  if (trace.site(y.site).pmf(y.outcome) == 0 && !trace.moves(y, weights_of(a, y))) return 0;
+  if (trace.site(y.site).pmf(y.outcome) == 0 && !trace.moves(y.site, a.of(y))) return 0;
   return static_cast<double>(trace.replay(y.site, y.outcome)) - static_cast<double>(trace.cost());
 }
 
@@ -104,15 +100,15 @@ void StochasticDerivative::sample(Trace<T>& trace, const SampleContext& context,
 
   out.value = static_cast<double>(trace.run(context.key()));
   trace.record(Outcomes::constants);
+  sweep_tangents(trace, choices);
   w.alternatives.clear();
   for (std::size_t i = 0; i < trace.sites(); ++i)
-    if (trace.active(i)) trace.alternatives(i, w.alternatives);
+    if (trace.active(i)) trace.alternatives(i, flow, w.alternatives);
 
   // An alternative whose weight times d_c p is 0 contributes exactly 0 and is never replayed.
-  sweep_tangents(trace, choices);
   w.size.clear();
   for (const Alternative& y : w.alternatives.list) {
-    const double size = trace.importance(y, weights_of(w.alternatives, y));
+    const double size = trace.importance(y.site, w.alternatives.of(y));
     w.size.push_back(choice == SiteChoice::uniform && size > 0 ? 1.0 : size);
   }
   detail::inclusion_probabilities(w.size, replays, trace.parameters() > 4 ? 0.1 : 0.0, w.probability);
@@ -128,8 +124,7 @@ void StochasticDerivative::sample(Trace<T>& trace, const SampleContext& context,
   trace.seed_cost(1);
   for (const auto& [i, delta] : changes) {
     const Alternative& y = w.alternatives.list[i];
-    const std::span<const double> weight = weights_of(w.alternatives, y);
-    for (std::uint32_t j = 0; j < y.count; ++j) trace.seed(y.site, y.first + j, static_cast<T>(weight[j] * delta));
+    for (const Weight& weight : w.alternatives.of(y)) trace.seed(y.site, weight.parameter, static_cast<T>(weight.value * delta));
   }
   trace.sweep(out.gradient);
 }
@@ -152,9 +147,7 @@ void DebiasedSurrogate::sample(Trace<T>& trace, const SampleContext& context, Gr
   w.surrogate_of_site.assign(trace.sites(), 0);
   for (std::size_t i = 0; i < trace.sites(); ++i) {
     w.surrogate_of_site[i] = w.surrogate.size();
-    const double adjoint = static_cast<double>(trace.outcome_adjoint(i));
-    for (std::uint32_t j = 0; j < trace.site(i).count; ++j)
-      w.surrogate.push_back(adjoint == 0 ? 0.0 : adjoint * static_cast<double>(trace.slope(i, j)));
+    for (std::uint32_t j = 0; j < trace.site(i).count; ++j) w.surrogate.push_back(static_cast<double>(trace.edge_adjoint(i, j)));
   }
   trace.cut();
 
@@ -168,19 +161,20 @@ void DebiasedSurrogate::sample(Trace<T>& trace, const SampleContext& context, Gr
   for (std::size_t i = 0; i < trace.sites(); ++i) {
     if (!trace.active(i)) continue;
     const std::size_t begin = w.alternatives.list.size();
-    trace.alternatives(i, w.alternatives);
+    trace.alternatives(i, flow, w.alternatives);
     double total = 0;
     for (std::size_t a = begin; a < w.alternatives.list.size(); ++a) {
       const Alternative& y = w.alternatives.list[a];
-      w.size.push_back(trace.importance(y, weights_of(w.alternatives, y)));
+      w.size.push_back(trace.importance(y.site, w.alternatives.of(y)));
       total += w.size.back();
     }
     for (std::size_t a = begin; a < w.alternatives.list.size(); ++a) share.push_back(total > 0 ? w.size[a] / total : 0.0);
     if (total > 0) continue;
-    const std::uint32_t count = trace.site(i).count;
-    const Alternative none{i, trace.site(i).outcome, 0, count, w.alternatives.weights.size()};
-    w.alternatives.weights.insert(w.alternatives.weights.end(), count, 0.0);
-    const double size = trace.importance(none, std::span(w.surrogate).subspan(w.surrogate_of_site[i], count));
+    const Alternative none{i, trace.site(i).outcome, w.alternatives.weights.size(), trace.site(i).count};
+    for (std::uint32_t j = 0; j < none.count; ++j) w.alternatives.weights.push_back({j, w.surrogate[w.surrogate_of_site[i] + j]});
+    const double size = trace.importance(i, w.alternatives.of(none));
+    // It stands for -s alone: its own weights are 0.
+    for (std::size_t j = 0; j < none.count; ++j) w.alternatives.weights[none.first + j].value = 0;
     w.alternatives.list.push_back(none);
     w.size.push_back(size);
     share.push_back(1.0);
@@ -199,9 +193,8 @@ void DebiasedSurrogate::sample(Trace<T>& trace, const SampleContext& context, Gr
   trace.begin_sweep();
   for (const auto& [i, delta] : changes) {
     const Alternative& y = w.alternatives.list[i];
-    const std::span<const double> weight = weights_of(w.alternatives, y);
-    for (std::uint32_t j = 0; j < y.count; ++j)
-      trace.seed(y.site, y.first + j, static_cast<T>(weight[j] * delta / w.probability[i]));
+    for (const Weight& weight : w.alternatives.of(y))
+      trace.seed(y.site, weight.parameter, static_cast<T>(weight.value * delta / w.probability[i]));
     for (std::uint32_t j = 0; j < trace.site(y.site).count; ++j)
       trace.seed(y.site, j, static_cast<T>(-share[i] * w.surrogate[w.surrogate_of_site[y.site] + j] / w.probability[i]));
   }

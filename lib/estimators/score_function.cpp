@@ -13,9 +13,9 @@ void refuse_boundaries(Trace<T>& trace, const char* name) {
     const Site& s = trace.site(i);
     if (!trace.active(i) || !s.law->boundary(s.plain)) continue;
     a.clear();
-    trace.alternatives(i, a);
+    trace.alternatives(i, Flow::independent, a);
     for (const Alternative& y : a.list)
-      if (s.pmf(y.outcome) == 0 && trace.moves(y, std::span(a.weights).subspan(y.weights, y.count)))
+      if (s.pmf(y.outcome) == 0 && trace.moves(i, a.of(y)))
         throw Refusal(std::string(name) + ": at site " + std::to_string(i) + " the outcome " + std::to_string(y.outcome) + " of " +
                       std::string(s.law->name) + " has probability 0, which moves with theta; the score function misses that term");
   }

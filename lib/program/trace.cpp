@@ -110,10 +110,30 @@ T Trace<T>::replay(std::size_t site, std::int64_t outcome) {
 }
 
 template <class T>
-void Trace<T>::alternatives(std::size_t i, Alternatives& out) const {
+void Trace<T>::alternatives(std::size_t i, Flow flow, Alternatives& out) const {
   const Site& s = site(i);
   if (s.count == 0) return;
-  s.law->alternatives(s.plain, i, s.outcome, out);
+  if (flow == Flow::least_variance) flow = s.law->flow_moment ? best_flow(s) : Flow::inversion;
+  s.law->alternatives(s.plain, i, s.outcome, flow, out);
+}
+
+template <class T>
+Flow Trace<T>::best_flow(const Site& s) const {
+  // The choice depends on the parameters of the site and their tangents, never on its outcome: that would bias it.
+  static thread_local std::vector<double> tangents;
+  tangents.resize(s.count);
+  Flow best = Flow::independent;
+  double least = std::numeric_limits<double>::infinity();
+  for (const Flow flow : {Flow::independent, Flow::antisymmetric, Flow::inversion}) {
+    double moment = 0;
+    for (int l = 0; l < 4; ++l) {
+      for (std::uint32_t j = 0; j < s.count; ++j)
+        tangents[j] = static_cast<double>(tape_.tangents()[recorder_.parameters()[s.first + j]][l]);
+      moment += s.law->flow_moment(s.plain, flow, tangents);
+    }
+    if (moment < least) best = flow, least = moment;
+  }
+  return best;
 }
 
 template <class T>
@@ -150,14 +170,13 @@ void Trace<T>::tangents(const Eigen::Matrix<T, Eigen::Dynamic, 4>& directions) {
 }
 
 template <class T>
-double Trace<T>::importance(const Alternative& a, std::span<const double> weights) const {
-  const Site& s = site(a.site);
+double Trace<T>::importance(std::size_t i, std::span<const Weight> weights) const {
+  const Site& s = site(i);
   const auto* t = tape_.tangents();
   double norm = 0;
   for (int l = 0; l < 4; ++l) {
     double sum = 0;
-    for (std::uint32_t j = 0; j < a.count; ++j)
-      sum += weights[j] * static_cast<double>(t[recorder_.parameters()[s.first + a.first + j]][l]);
+    for (const Weight& w : weights) sum += w.value * static_cast<double>(t[recorder_.parameters()[s.first + w.parameter]][l]);
     norm += sum * sum;
   }
   // A derivative that is not a number may matter: it counts as infinite, and then all alternatives count alike.
@@ -165,10 +184,10 @@ double Trace<T>::importance(const Alternative& a, std::span<const double> weight
 }
 
 template <class T>
-bool Trace<T>::moves(const Alternative& a, std::span<const double> weights) {
+bool Trace<T>::moves(std::size_t site, std::span<const Weight> weights) {
   cut();
   begin_sweep();
-  for (std::uint32_t j = 0; j < a.count; ++j) seed(a.site, a.first + j, static_cast<T>(weights[j]));
+  for (const Weight& w : weights) seed(site, w.parameter, static_cast<T>(w.value));
   tape_.adjoints()[0] = 0;
   tape_.reverse();
   work_.sweeps += 1;

@@ -112,7 +112,7 @@ struct Variant {
     trace.seed_cost(1);
     trace.sweep(out.gradient);
     std::vector<T> s(trace.sites());
-    for (std::size_t i = 0; i < s.size(); ++i) s[i] = trace.outcome_adjoint(i) * trace.slope(i, 0);
+    for (std::size_t i = 0; i < s.size(); ++i) s[i] = trace.edge_adjoint(i, 0);
     // One-sided weights: only sites with outcome 0 have an alternative (right derivative).
     std::vector<std::size_t> sites;
     for (std::size_t i = 0; i < trace.sites(); ++i)

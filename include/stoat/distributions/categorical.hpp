@@ -1,54 +1,60 @@
 // stoat/distributions/categorical.hpp: one of K labels.
 //
-// Labels 0, ..., K-1 are unordered: a moving probability may send the draw to any other label, not only to a neighbour. The
-// flow used for replays is the independent one, "the fresh label y with weight d P(y)", which reaches labels of probability
-// 0 whose probability is moving. Smoothed derivatives treat the label as a number and use the neighbours.
+// Labels 0, ..., K-1 are unordered: a moving probability may send the draw to any other label, not only to a neighbour; see
+// flow.hpp. Smoothed derivatives treat the label as a number and use the neighbours.
 #pragma once
 
-#include <memory>
+#include <algorithm>
+#include <cmath>
+#include <limits>
 
+#include <stoat/distributions/flow.hpp>
 #include <stoat/distributions/law.hpp>
 #include <stoat/tape/vector.hpp>
 
 namespace stoat {
 
-/// The plain form: probabilities w[k] / total. Parameters are the normalised probabilities P(0), ..., P(K-1).
+/// The plain form: probabilities w[k stride] / total. Parameters are the normalised probabilities P(0), ..., P(K-1).
 template <class T>
 struct CategoricalView {
   using Scalar = double;
   const T* w;
-  int size;
-  double total;
+  std::int64_t size, stride;
+  double total = 0;
 
   static constexpr std::string_view name = "Categorical";
-  int parameter_count() const { return size; }
+  int parameter_count() const { return static_cast<int>(size); }
   template <class F>
   const CategoricalView& map(F&&) const {
     return *this;
   }
 
-  CategoricalView(const T* weights, int n) : w(weights), size(n), total(0) {
-    for (int k = 0; k < n; ++k) total += static_cast<double>(w[k]);
+  CategoricalView(const T* weights, std::int64_t n, std::int64_t step = 1) : w(weights), size(n), stride(step) {
+    for (std::int64_t k = 0; k < n; ++k) total += weight(k);
   }
+  /// The values of a vector.
+  template <class S>
+  explicit CategoricalView(const Vector<S>& v) : CategoricalView(v.data(), v.size(), v.layout().row_stride) {}
 
+  double weight(std::int64_t k) const { return static_cast<double>(w[k * stride]); }
   std::string problem() const {
     if (size == 0) return "no probabilities";
-    for (int k = 0; k < size; ++k)
-      if (!(w[k] >= 0) || !std::isfinite(static_cast<double>(w[k]))) {
+    for (std::int64_t k = 0; k < size; ++k)
+      if (!(weight(k) >= 0) || !std::isfinite(weight(k))) {
         std::string entry = "probabilities[";
         entry += std::to_string(k);
         entry += "]";
-        return outside(entry, static_cast<double>(w[k]), "[0, infinity)");
+        return outside(entry, weight(k), "[0, infinity)");
       }
     if (!(total > 0) || !std::isfinite(total)) return outside("sum of probabilities", total, "(0, infinity)");
     return {};
   }
   bool boundary() const {
-    for (int k = 0; k < size; ++k)
-      if (w[k] == 0) return true;
+    for (std::int64_t k = 0; k < size; ++k)
+      if (weight(k) == 0) return true;
     return false;
   }
-  double p(std::int64_t k) const { return static_cast<double>(w[k]) / total; }
+  double p(std::int64_t k) const { return weight(k) / total; }
   Support support() const { return {0, size - 1}; }
   double pmf(std::int64_t k) const { return k < 0 || k >= size ? 0.0 : p(k); }
   double cdf(std::int64_t k) const {
@@ -62,13 +68,13 @@ struct CategoricalView {
   std::int64_t quantile(double u) const {
     double left = u * total;
     std::int64_t last = 0;
-    for (int k = 0; k < size; ++k) {
-      const double weight = static_cast<double>(w[k]);
-      if (weight > 0) {
-        if (left < weight) return k;
+    for (std::int64_t k = 0; k < size; ++k) {
+      const double here = weight(k);
+      if (here > 0) {
+        if (left < here) return k;
         last = k;  // if rounding carries u past the end, the last label of positive probability
       }
-      left -= weight;
+      left -= here;
     }
     return last;
   }
@@ -79,14 +85,56 @@ struct CategoricalView {
   void mean_derivative(std::span<double> out) const {
     for (std::size_t j = 0; j < out.size(); ++j) out[j] = static_cast<double>(j);
   }
-  /// visit(outcome, first parameter, weights): see SiteLaw::alternatives.
+  /// visit(y, weights) for each label y that the flow leads to from k; weights(put) calls put(j, weight of P(j)).
   template <class Visit>
-  void alternatives(std::int64_t k, Visit&& visit) const {
-    constexpr double one = 1;
-    for (int y = 0; y < size; ++y)
-      if (y != k) visit(std::int64_t{y}, y, std::span<const double>(&one, 1));
+  void alternatives(std::int64_t k, Flow flow, Visit&& visit) const {
+    if (flow == Flow::inversion && !boundary()) {
+      const double half = 0.5 / p(k);
+      if (k + 1 < size)
+        visit(k + 1, [&](auto&& put) {
+          for (std::int64_t j = 0; j <= k; ++j) put(static_cast<std::size_t>(j), -half);
+        });
+      if (k > 0)
+        visit(k - 1, [&](auto&& put) {
+          for (std::int64_t j = 0; j < k; ++j) put(static_cast<std::size_t>(j), half);
+        });
+      return;
+    }
+    const bool antisymmetric = flow == Flow::antisymmetric && !boundary();
+    for (std::int64_t y = 0; y < size; ++y) {
+      if (y == k) continue;
+      visit(y, [&](auto&& put) {
+        put(static_cast<std::size_t>(y), antisymmetric ? 0.5 : 1.0);
+        if (antisymmetric) put(static_cast<std::size_t>(k), -0.5 * p(y) / p(k));
+      });
+    }
+  }
+  /// E (sum_y |K(x, y)| / P(x))^2 for probabilities that move at the rates t; see flow.hpp.
+  double flow_moment(Flow flow, std::span<const double> t) const {
+    if (flow != Flow::independent && boundary()) return std::numeric_limits<double>::infinity();
+    double moment = 0, below = 0, total_rate = 0;
+    for (const double r : t) total_rate += std::abs(r);
+    if (total_rate == 0) return 0;
+    for (std::int64_t x = 0; x < size; ++x) {
+      const double tx = t[static_cast<std::size_t>(x)], px = p(x);
+      double sum = 0;  // of |K(x, y)| / P(x)
+      if (flow == Flow::inversion) {
+        sum = 0.5 * (std::abs(below) + (x + 1 < size ? std::abs(below + tx) : 0.0)) / px;
+        below += tx;
+      } else if (flow == Flow::independent) {
+        sum = total_rate - std::abs(tx);
+      } else {
+        for (std::int64_t y = 0; y < size; ++y)
+          if (y != x) sum += 0.5 * std::abs(t[static_cast<std::size_t>(y)] - p(y) * tx / px);
+      }
+      moment += px * sum * sum;
+    }
+    return moment;
   }
 };
+
+template <class S>
+CategoricalView(const Vector<S>&) -> CategoricalView<ValueOf<S>>;
 
 /// Categorical(weights): k with probability weights[k] / sum(weights), weights >= 0. `weights` given as an lvalue is
 /// referred to, not copied: it must outlive the law.
@@ -99,10 +147,7 @@ class Categorical {
   explicit Categorical(Vector<S>&& weights) : owned_(std::move(weights)) {}
 
   const Vector<S>& weights() const { return borrowed_ ? *borrowed_ : owned_; }
-  auto plain() const {
-    const Vector<S>& w = weights();
-    return CategoricalView(w.data(), static_cast<int>(w.size()));
-  }
+  auto plain() const { return CategoricalView(weights()); }
   template <class F>
   auto map(F&&) const {
     return plain();

@@ -17,6 +17,7 @@ enum class SiteChoice {
 struct StochasticDerivative {
   int replays = 1;  ///< replays per sample; 0: every alternative of every site
   SiteChoice choice = SiteChoice::importance;
+  Flow flow = Flow::least_variance;  ///< of draws with unordered labels
   static constexpr bool unbiased = true;
   std::string name() const;
   STOAT_SAMPLE;
@@ -27,6 +28,7 @@ struct StochasticDerivative {
 struct DebiasedSurrogate {
   int replays = 4;  ///< replays per sample; 0: every alternative of every site
   SiteChoice choice = SiteChoice::importance;
+  Flow flow = Flow::least_variance;  ///< of draws with unordered labels
   static constexpr bool unbiased = true;
   std::string name() const;
   STOAT_SAMPLE;

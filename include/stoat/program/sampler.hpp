@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <stoat/distributions/law.hpp>
+#include <stoat/program/compound.hpp>
 #include <stoat/program/discrete.hpp>
 #include <stoat/program/site.hpp>
 #include <stoat/random/philox.hpp>
@@ -89,6 +90,22 @@ class SamplerBase {
     return buffer_[site_ - buffer_first_];
   }
   double labelled_uniform(std::uint64_t label);
+  template <class S, ContinuousLaw L>
+  auto continuous(const L& law) {
+    if (const std::string trouble = detail::plain(law).problem(); !trouble.empty()) [[unlikely]]
+      complain(L::name, trouble);
+    auto x = law.draw(*this);
+    // A law that rejects uses more or fewer words as its parameters change: what comes next starts at a place of its own.
+    if constexpr (requires { requires L::rejection; }) align_words();
+    if constexpr (DenseLike<decltype(x)>) return Vector<S>(x);
+    else return static_cast<S>(x);
+  }
+  /// Goes on at the next multiple of so many blocks of words, far beyond what one draw uses.
+  void align_words() {
+    constexpr std::uint32_t blocks = 256;
+    word_ = (word_ / blocks + 1) * blocks;
+    word_used_ = 4;
+  }
   void words_of(Purpose purpose, std::uint64_t stream) {
     stream_purpose_ = purpose;
     stream_ = stream;
@@ -127,20 +144,12 @@ class SamplerBase {
   std::unordered_map<std::uint64_t, std::uint32_t> labels_;
 };
 
-namespace detail {
-/// The plain form of a law.
-template <class L>
-auto plain(const L& law) {
-  if constexpr (requires { law.plain(); }) return law.plain();
-  else return law.map([](const auto& x) { return static_cast<double>(value(x)); });
-}
-}  // namespace detail
-
 /// The draws of a plain run.
 template <class S>
-class Sampler : public SamplerBase {
+class Sampler : public SamplerBase, public CompoundDraws<Sampler<S>, S> {
  public:
   using SamplerBase::operator();
+  using CompoundDraws<Sampler<S>, S>::operator();
 
   /// A discrete draw.
   template <DiscreteLaw L>
@@ -153,17 +162,24 @@ class Sampler : public SamplerBase {
   Discrete<S> operator()(const L& law, std::uint64_t label) {
     return draw(law, [this, label] { return this->labelled_uniform(label); });
   }
-  /// A continuous draw, reparameterised.
+  /// A label and its unit vector.
+  template <class U>
+  OneHotDraw<S> operator()(const OneHot<U>& law) {
+    const std::size_t site = site_;
+    const Discrete<S> k = draw(law, [this] { return this->uniform(); });
+    return {*this, site, k.value(), law.weights().size(), {}};
+  }
+  /// A continuous draw, reparameterised: S, or Vector<S> of a law with vector outcomes.
   template <ContinuousLaw L>
-  S operator()(const L& law) {
-    if (const std::string trouble = detail::plain(law).problem(); !trouble.empty()) [[unlikely]]
-      complain(L::name, trouble);
-    return static_cast<S>(law.draw(static_cast<SamplerBase&>(*this)));
+  auto operator()(const L& law) {
+    return continuous<S>(law);
   }
 
   void begin(const DrawPlan& plan) { SamplerBase::begin(plan); }
 
  private:
+  friend CompoundDraws<Sampler<S>, S>;
+
   template <class L, class U>
   Discrete<S> draw(const L& law, U&& u) {
     const std::int64_t k = decide(detail::plain(law), u);
@@ -181,9 +197,10 @@ enum class Outcomes {
 
 /// The draws of a recorded run.
 template <class T>
-class Sampler<Var<T>> : public SamplerBase {
+class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>, Var<T>> {
  public:
   using SamplerBase::operator();
+  using CompoundDraws<Sampler<Var<T>>, Var<T>>::operator();
   using S = Var<T>;
 
   template <DiscreteLaw L>
@@ -194,11 +211,15 @@ class Sampler<Var<T>> : public SamplerBase {
   Discrete<S> operator()(const L& law, std::uint64_t label) {
     return draw(law, [this, label] { return this->labelled_uniform(label); });
   }
+  template <class U>
+  OneHotDraw<S> operator()(const OneHot<U>& law) {
+    const std::size_t site = site_;
+    const std::int64_t k = outcome(law, [this] { return this->uniform(); });
+    return {*this, site, k, law.weights().size(), mode_ == Outcomes::means ? on_this_tape(law) : Vector<S>()};
+  }
   template <ContinuousLaw L>
-  S operator()(const L& law) {
-    if (const std::string trouble = detail::plain(law).problem(); !trouble.empty()) [[unlikely]]
-      complain(L::name, trouble);
-    return S(law.draw(static_cast<SamplerBase&>(*this)));
+  auto operator()(const L& law) {
+    return continuous<S>(law);
   }
 
   void begin(const DrawPlan& plan, Tape<T>& tape, Outcomes outcomes) {
@@ -230,31 +251,54 @@ class Sampler<Var<T>> : public SamplerBase {
     if (s.node == 0) {
       if (s.count > 255) [[unlikely]]
         too_many_parameters(s.law->name, site);
-      const auto arguments = tape_->open_statement(s.count);
-      std::fill_n(arguments.partials, s.count, Partial<T>{});
-      std::fill_n(arguments.indices, s.count, Argument{});
-      s.node = arguments.index;
-      s.arguments = arguments.first;
+      record_node(s, s.count);
     }
     return S(static_cast<T>(outcome), s.node, tape_->tag());
   }
+  /// The unit vector of a label, of `size` variables with one argument each.
+  Vector<S> unit_vector(std::size_t site, std::int64_t label, Eigen::Index size) {
+    Site& s = log_[site];
+    if (mode_ == Outcomes::variables && s.count > 0 && s.node == 0)
+      for (Eigen::Index j = 0; j < size; ++j) record_node(s, 1);
+    T* const values = tape_->arena().template allocate<T>(static_cast<std::size_t>(size));
+    std::fill_n(values, size, T(0));
+    values[label] = T(1);
+    return Vector<S>::on_tape(values, s.node, size, 1);
+  }
 
  private:
+  friend CompoundDraws<Sampler<Var<T>>, Var<T>>;
+
+  /// A statement whose arguments trace.open() sets; the first of a site is remembered.
+  void record_node(Site& s, std::size_t count) {
+    const auto arguments = tape_->open_statement(count);
+    std::fill_n(arguments.partials, count, Partial<T>{});
+    std::fill_n(arguments.indices, count, Argument{});
+    if (s.node == 0) s.node = arguments.index, s.arguments = arguments.first;
+  }
+
   template <class L, class U>
   Discrete<S> draw(const L& law, U&& u) {
     const std::size_t site = site_;
+    const std::int64_t k = outcome(law, u);
+    return {*this, site, k};
+  }
+  /// Draws and logs a site.
+  template <class L, class U>
+  std::int64_t outcome(const L& law, U&& u) {
     const auto p = detail::plain(law);
     using P = std::remove_cvref_t<decltype(p)>;
     if (mode_ == Outcomes::means) {
       if (const std::string trouble = problem(p); !trouble.empty()) [[unlikely]]
         complain(P::name, trouble);
-      if constexpr (requires { S(law.mean()); }) means_.push_back(S(law.mean()));
+      if constexpr (requires { P::one_hot; }) means_.push_back(S(0));  // the caller keeps the vector of means
+      else if constexpr (requires { S(law.mean()); }) means_.push_back(S(law.mean()));
       else complain(P::name, "the law offers no mean(), which a mean-field run needs");
       Site s;
       s.law = &detail::LawTable<P>::table;
       log_.push_back(s);
       visited(0);
-      return {*this, site, 0};
+      return 0;
     }
     const std::int64_t k = decide(p, u);
     Site s;
@@ -267,7 +311,7 @@ class Sampler<Var<T>> : public SamplerBase {
       if (vector.active()) {
         for (Eigen::Index j = 0; j < vector.size(); ++j) parameters_.push_back(vector.first() + static_cast<Index>(j));
       }
-      s.plain = keep(P(vector.data(), static_cast<int>(vector.size())));
+      s.plain = keep(P(vector));
     } else {
       bool active = false;
       law.map([&](const auto& x) {
@@ -283,7 +327,7 @@ class Sampler<Var<T>> : public SamplerBase {
     s.count = static_cast<std::uint32_t>(parameters_.size()) - s.first;
     log_.push_back(s);
     visited(k);
-    return {*this, site, k};
+    return k;
   }
   template <class P>
   const void* keep(const P& law) {

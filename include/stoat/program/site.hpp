@@ -6,24 +6,31 @@
 #include <type_traits>
 #include <vector>
 
+#include <stoat/distributions/flow.hpp>
 #include <stoat/distributions/law.hpp>
 #include <stoat/tape/vector.hpp>
 
 namespace stoat {
 
+/// A number that belongs to a parameter of a site.
+struct Weight {
+  std::uint32_t parameter;
+  double value;
+};
+
 /// Another outcome that a moving parameter may send a site to. The derivative of E f has the term
-///   sum over alternatives y of  weights[j] d parameter(first + j)  *  (f with y - f).
+///   sum over alternatives y of  sum_w w.value d parameter(w.parameter)  *  (f with y - f).
 struct Alternative {
   std::size_t site;
   std::int64_t outcome;
-  std::uint32_t first, count;  ///< parameters that the weights belong to
-  std::size_t weights;         ///< position of the first weight in Alternatives::weights
+  std::size_t first, count;  ///< its weights in Alternatives::weights
 };
 
 /// The alternatives of some sites.
 struct Alternatives {
   std::vector<Alternative> list;
-  std::vector<double> weights;
+  std::vector<Weight> weights;
+  std::span<const Weight> of(const Alternative& a) const { return std::span(weights).subspan(a.first, a.count); }
   void clear() { list.clear(), weights.clear(); }
 };
 
@@ -38,10 +45,19 @@ struct SiteLaw {
   void (*mean_derivative)(const void*, std::span<double>);  ///< null if the law has none
   double (*mixture)(const void*);
   bool (*boundary)(const void*);
-  void (*alternatives)(const void*, std::size_t site, std::int64_t, Alternatives&);
+  void (*alternatives)(const void*, std::size_t site, std::int64_t, Flow, Alternatives&);
+  double (*flow_moment)(const void*, Flow, std::span<const double>);  ///< null if the law has one flow only
+  bool one_hot;  ///< the outcome is a unit vector: as many variables as parameters, each with one edge of slope 1
 };
 
 namespace detail {
+
+/// The plain form of a law.
+template <class L>
+auto plain(const L& law) {
+  if constexpr (requires { law.plain(); }) return law.plain();
+  else return law.map([](const auto& x) { return static_cast<double>(value(x)); });
+}
 
 /// Scratch for the second of two rates; laws with more parameters must offer closed forms.
 inline std::span<double> scratch(std::size_t n) {
@@ -56,46 +72,60 @@ struct LawTable {
   static void mean_derivative(const void* p, std::span<double> out) {
     if constexpr (requires { law(p).mean_derivative(out); }) law(p).mean_derivative(out);
   }
-  static void alternatives(const void* p, std::size_t site, std::int64_t k, Alternatives& out) {
-    const auto add = [&](std::int64_t y, auto first, std::span<const double> w) {
-      out.list.push_back({site, y, static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(w.size()), out.weights.size()});
-      out.weights.insert(out.weights.end(), w.begin(), w.end());
+  static void alternatives(const void* p, std::size_t site, std::int64_t k, Flow flow, Alternatives& out) {
+    const auto add = [&](std::int64_t y, auto&& weights) {
+      const std::size_t first = out.weights.size();
+      weights([&](std::size_t j, double w) { out.weights.push_back({static_cast<std::uint32_t>(j), w}); });
+      out.list.push_back({site, y, first, out.weights.size() - first});
     };
-    if constexpr (requires { law(p).alternatives(k, add); }) {
-      law(p).alternatives(k, add);
+    if constexpr (requires { law(p).alternatives(k, flow, add); }) {
+      law(p).alternatives(k, flow, add);
     } else {
-      const auto n = static_cast<std::size_t>(parameter_count(law(p)));
       const double alpha = stoat::mixture(law(p));
-      const std::span<double> rate = scratch(n);
+      const std::span<double> rate = scratch(static_cast<std::size_t>(parameter_count(law(p))));
       const auto neighbour = [&](std::int64_t y) {
         bool reached = false;
         for (double& r : rate) r = mixed_rate(r, alpha), reached = reached || r != 0;
-        if (reached) add(y, 0, rate);
+        if (!reached) return;
+        add(y, [&](auto&& weight) {
+          for (std::size_t j = 0; j < rate.size(); ++j) weight(j, rate[j]);
+        });
       };
       // The down rate is minus the weight of a jump down seen as a change of the mean; as a weight it keeps its own sign.
       if (k < law(p).support().upper) up_rate(law(p), k, rate), neighbour(k + 1);
       if (k > law(p).support().lower) down_rate(law(p), k, rate), neighbour(k - 1);
     }
   }
-  static constexpr SiteLaw table{L::name, [](const void* p) { return law(p).support(); },
-                                 [](const void* p, std::int64_t k) -> double { return law(p).pmf(k); },
-                                 [](const void* p, std::int64_t k, std::span<double> out) { stoat::score(law(p), k, out); },
-                                 [](const void* p, std::int64_t k, std::span<double> out) {
-                                   law(p).cdf_derivative(k, out);
-                                   if (k > law(p).support().lower) {
-                                     const std::span<double> below = scratch(out.size());
-                                     law(p).cdf_derivative(k - 1, below);
-                                     for (std::size_t j = 0; j < out.size(); ++j) out[j] -= below[j];
-                                   }
-                                 },
-                                 [](const void* p, std::int64_t k, double alpha, std::span<double> out) {
-                                   smoothed_derivative(law(p), k, alpha, out, scratch(out.size()));
-                                 },
-                                 requires(const L& l, std::span<double> out){l.mean_derivative(out);
-} ? &mean_derivative : nullptr, [](const void* p) { return stoat::mixture(law(p)); },
-    [](const void* p) { return stoat::boundary(law(p)); }, &alternatives,
-};  // namespace detail
-};  // namespace stoat
+  static double flow_moment(const void* p, Flow flow, std::span<const double> tangents) {
+    if constexpr (requires { law(p).flow_moment(flow, tangents); }) return law(p).flow_moment(flow, tangents);
+    else return 0;
+  }
+  static void pmf_derivative(const void* p, std::int64_t k, std::span<double> out) {
+    law(p).cdf_derivative(k, out);
+    if (k <= law(p).support().lower) return;
+    const std::span<double> below = scratch(out.size());
+    law(p).cdf_derivative(k - 1, below);
+    for (std::size_t j = 0; j < out.size(); ++j) out[j] -= below[j];
+  }
+  static constexpr bool has_mean_derivative = requires(const L& l, std::span<double> out) { l.mean_derivative(out); };
+  static constexpr bool has_flows = requires(const L& l, std::span<const double> t) { l.flow_moment(Flow::inversion, t); };
+  static constexpr bool one_hot = requires { requires L::one_hot; };
+  static constexpr SiteLaw table{
+      .name = L::name,
+      .support = [](const void* p) { return law(p).support(); },
+      .pmf = [](const void* p, std::int64_t k) -> double { return law(p).pmf(k); },
+      .score = [](const void* p, std::int64_t k, std::span<double> out) { stoat::score(law(p), k, out); },
+      .pmf_derivative = &pmf_derivative,
+      .smoothed = [](const void* p, std::int64_t k, double alpha,
+                     std::span<double> out) { smoothed_derivative(law(p), k, alpha, out, scratch(out.size())); },
+      .mean_derivative = has_mean_derivative ? &mean_derivative : nullptr,
+      .mixture = [](const void* p) { return stoat::mixture(law(p)); },
+      .boundary = [](const void* p) { return stoat::boundary(law(p)); },
+      .alternatives = &alternatives,
+      .flow_moment = has_flows ? &flow_moment : nullptr,
+      .one_hot = one_hot,
+  };
+};
 
 }  // namespace detail
 
@@ -105,7 +135,7 @@ struct Site {
   const void* plain = nullptr;  ///< the plain law, in the tape's arena
   std::int64_t outcome = 0;
   std::uint32_t first = 0, count = 0;  ///< its parameters among Recording::parameters
-  Index node = 0;                      ///< the outcome as a variable, once arithmetic asked for it
+  Index node = 0;                      ///< the outcome as a variable, or the first of them, once arithmetic asked for it
   bool number = false;                 ///< read as bool or integer
   std::size_t arguments = 0;           ///< position of the node's partials on the tape
 

@@ -6,6 +6,8 @@
 // changed, and reverse sweeps with the edges from outcomes to parameters open or cut.
 #pragma once
 
+#include <algorithm>
+
 #include <Eigen/Core>
 
 #include <stoat/program/program.hpp>
@@ -63,8 +65,8 @@ class Trace {
   const Site& site(std::size_t i) const { return recorder_.log()[i]; }
   /// True if some parameter of the site depends on theta.
   bool active(std::size_t i) const { return site(i).count > 0; }
-  /// Appends the alternatives of a site.
-  void alternatives(std::size_t i, Alternatives& out) const;
+  /// Appends the alternatives of a site. Flow::least_variance needs tangents().
+  void alternatives(std::size_t i, Flow flow, Alternatives& out) const;
   const Tape<T>& tape() const { return tape_; }
 
   // ---- sweeps -----------------------------------------------------------------------------------------------------
@@ -87,24 +89,21 @@ class Trace {
   }
   /// Reverse sweep; adds the adjoints of theta, times `factor`, to the gradient.
   void sweep(Eigen::VectorXd& gradient, double factor = 1);
-  /// After a sweep: the adjoint that arrived at the outcome of a site.
-  T outcome_adjoint(std::size_t site) const {
-    const Index node = recorder_.log()[site].node;
-    return node ? tape_.adjoints()[node] : T(0);
-  }
-  /// Slope of the OPEN edge from outcome to parameter j, as set by open().
-  T slope(std::size_t site, std::uint32_t j) const {
+  /// After an OPEN sweep: what arrived at parameter j of a site through the edge from its outcome alone.
+  T edge_adjoint(std::size_t site, std::uint32_t j) const {
     const Site& s = recorder_.log()[site];
-    return s.node ? tape_.partials()[s.arguments + j].value : T(0);
+    if (s.node == 0) return T(0);
+    const T adjoint = tape_.adjoints()[s.node + (s.law->one_hot ? j : 0)];
+    return adjoint == T(0) ? T(0) : adjoint * tape_.partials()[s.arguments + j].value;
   }
 
   /// d_c of every parameter of every site at once, along up to four directions in theta (columns): with at most four
   /// parameters these are the unit vectors and the tangents are exact partial derivatives.
   void tangents(const Eigen::Matrix<T, Eigen::Dynamic, 4>& directions);
-  /// After tangents(): Euclidean norm of sum_j weights[j] d_c parameter(first + j).
-  double importance(const Alternative& a, std::span<const double> weights) const;
-  /// True if a CUT sweep seeded with this alternative's weights alone moves any component of theta.
-  bool moves(const Alternative& a, std::span<const double> weights);
+  /// After tangents(): Euclidean norm of the sum of w d_c parameter over these weights of a site.
+  double importance(std::size_t site, std::span<const Weight> weights) const;
+  /// True if a CUT sweep seeded with these weights at a site alone moves any component of theta.
+  bool moves(std::size_t site, std::span<const Weight> weights);
 
   /// Work since the last call.
   Work take_work() { return std::exchange(work_, Work{}); }
@@ -123,7 +122,8 @@ class Trace {
   template <class F>
   void open_edge(const Site& s, const F& rule) {
     slopes_.resize(s.count);
-    rule(s, std::span<double>(slopes_));
+    if (s.law->one_hot) std::fill(slopes_.begin(), slopes_.end(), 1.0);
+    else rule(s, std::span<double>(slopes_));
     for (std::uint32_t j = 0; j < s.count; ++j) {
       tape_.partials()[s.arguments + j].value = static_cast<T>(slopes_[j]);
       tape_.indices()[s.arguments + j].index = recorder_.parameters()[s.first + j];
@@ -131,6 +131,7 @@ class Trace {
   }
   void record_plan(const DrawPlan& plan, Outcomes outcomes);
   T checked(T cost, const SamplerBase& sampler) const;
+  Flow best_flow(const Site& s) const;
 
   Program<T> program_;
   Eigen::VectorX<T> theta_;

@@ -1,0 +1,34 @@
+// stoat/distributions/multinomial.hpp: how often each of K labels comes in n draws.
+#pragma once
+
+#include <concepts>
+#include <utility>
+
+#include <stoat/distributions/categorical.hpp>
+
+namespace stoat {
+
+/// Multinomial(n, weights): the numbers of labels 0, ..., K-1 among n >= 0 draws with probabilities weights / sum(weights).
+/// draw(Multinomial(n, w)) gives Counts. It makes K - 1 sites, each the binomial law of one number given the ones before it, so
+/// estimators see nothing but binomial draws.
+template <class S>
+struct Multinomial {
+  using Scalar = S;
+  std::int64_t n;
+  Vector<S> weights;
+
+  template <std::integral I>
+  Multinomial(I trials, Vector<S> w) : n(static_cast<std::int64_t>(trials)), weights(std::move(w)) {}
+
+  static constexpr std::string_view name = "Multinomial";
+  std::string problem() const {
+    if (n < 0) return outside("n", static_cast<double>(n), "[0, infinity)");
+    return CategoricalView(weights).problem();
+  }
+};
+template <std::integral I, class S>
+Multinomial(I, const Vector<S>&) -> Multinomial<S>;
+template <std::integral I, class S>
+Multinomial(I, Vector<S>&&) -> Multinomial<S>;
+
+}  // namespace stoat
