@@ -40,7 +40,7 @@ template <class T>
 T gamma_by_normal(const T& a, double z) {
   const T root = sqrt(a);
   const double z2 = z * z;
-  return a + z * root + (z2 - 1) / 3 + z * (z2 - 7) / (36 * root) - (z2 * (3 * z2 + 7) - 16) / (810 * a);
+  return T(a + z * root + (z2 - 1) / 3 + z * (z2 - 7) / (36 * root) - (z2 * (3 * z2 + 7) - 16) / (810 * a));
 }
 
 /// log of a standard gamma draw, plain: the draw itself underflows for small shapes. Marsaglia and Tsang (2000); below

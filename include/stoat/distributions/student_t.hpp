@@ -55,9 +55,16 @@ struct student_tail_op {
   template <int K, class T>
   static T partial(const T& nu, const T& t, const T&) {
     const T density = exp(evaluate<log_student_density_op>(nu, t)), half(0.5), a = half * nu;
-    if constexpr (K == 1) return -density;
-    else if (base_value(t) == 0) return -t * density * half * (digamma_half_step(a) - T(1) / nu);
-    else return half * (t * density / nu - half * ibeta_slope<1>(half, a, T(T(1) / (T(1) + nu / t / t))));
+    if constexpr (K == 1) {
+      return -density;
+    } else {
+      if (base_value(t) == 0) return -t * density * half * (digamma_half_step(a) - T(1) / nu);
+      // The smaller one of z and 1 - z has no rounding of the other.
+      const T r = t / sqrt(nu);
+      const T slope = base_value(r) > 1 ? ibeta_slope<0>(a, half, T(T(1) / (T(1) + r * r)))
+                                        : -ibeta_slope<1>(half, a, T(T(1) / (T(1) + T(1) / r / r)));
+      return half * (half * slope + t * density / nu);
+    }
   }
 };
 
@@ -90,7 +97,7 @@ struct StudentT {
   template <class G>
   S draw(G& generator) const {
     const double z = boost::random::normal_distribution<double>{}(generator);
-    const S half = 0.5 * freedom, log_chi = detail::log_gamma_draw(half, generator);
+    const S half = S(0.5 * freedom), log_chi = detail::log_gamma_draw(half, generator);
     return S(location + scale * (z * exp(0.5 * (log(half) - log_chi))));
   }
 

@@ -136,7 +136,7 @@ struct VonMises {
   S log_density(const S& x) const {
     const S d = x - direction;
     if (std::abs(detail::number(d)) > std::numbers::pi) return S(-detail::infinity);
-    const S s = sin(0.5 * d);
+    const S s = S(sin(0.5 * d));
     return S(-2 * concentration * s * s - detail::call<detail::log_von_mises_total_op>(concentration));
   }
   S mean() const { return direction; }
