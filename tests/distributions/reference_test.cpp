@@ -9,7 +9,6 @@
 
 #include <boost/math/distributions/binomial.hpp>
 #include <boost/math/distributions/chi_squared.hpp>
-#include <boost/math/distributions/normal.hpp>
 #include <boost/math/distributions/poisson.hpp>
 #include <stoat/distributions/bernoulli.hpp>
 #include <stoat/distributions/binomial.hpp>
@@ -182,22 +181,6 @@ void check_derivatives(const Make& make, const Pmf& pmf, const std::vector<doubl
   }
 }
 
-/// Kolmogorov-Smirnov test of 20000 draws; false alarms 2 exp(-2 * 2.7^2) = 1e-6.
-template <class L, class Cdf>
-void check_continuous(const L& law, const Cdf& cdf) {
-  constexpr int n = 20'000;
-  Generator generator({.seed = 5});
-  std::vector<double> x(n);
-  for (double& v : x) v = law.draw(generator);
-  std::sort(x.begin(), x.end());
-  double distance = 0;
-  for (int i = 0; i < n; ++i) {
-    const double f = cdf(x[static_cast<std::size_t>(i)]);
-    distance = std::max({distance, f - static_cast<double>(i) / n, static_cast<double>(i + 1) / n - f});
-  }
-  CHECK(distance * std::sqrt(n) < 2.7);
-}
-
 template <class L>
 double rate_of(const L& law, std::int64_t k, bool up) {
   double out;
@@ -266,9 +249,6 @@ TEST_CASE("draws follow the pmf") {
   check_draws(Poisson(3.5));
   check_draws(Poisson(250.0));
   check_draws(Geometric(0.15));
-  check_continuous(Normal(1, 2.5), [](double x) { return cdf(bm::normal(1, 2.5), x); });
-  check_continuous(Uniform(-1, 3), [](double x) { return (x + 1) / 4; });
-  check_continuous(Exponential(2), [](double x) { return -std::expm1(-2 * x); });
 }
 
 TEST_CASE("T5: jumps, scores and smoothed derivatives have the exact derivative as their mean, to 1e-9") {

@@ -1,10 +1,8 @@
 // stoat/distributions/exponential.hpp: waiting times at a constant rate, reparameterised.
 #pragma once
 
-#include <boost/random/exponential_distribution.hpp>
-
-#include <stoat/distributions/law.hpp>
-#include <stoat/tape/scalar.hpp>
+#include <stoat/distributions/continuous.hpp>
+#include <stoat/distributions/noise.hpp>
 
 namespace stoat {
 
@@ -25,8 +23,15 @@ struct Exponential {
   std::string problem() const { return rate > 0 && std::isfinite(rate) ? std::string() : outside("rate", rate, "(0, infinity)"); }
   template <class G>
   S draw(G& generator) const {
-    return S(boost::random::exponential_distribution<double>{}(generator) / rate);
+    return S(detail::standard_exponential(generator) / rate);
   }
+
+  S cdf(const S& x) const { return detail::number(x) < 0 ? S(0) : S(-expm1(-rate * x)); }
+  S survival(const S& x) const { return detail::number(x) < 0 ? S(1) : S(exp(-rate * x)); }
+  S quantile(const S& p) const { return S(-log1p(-detail::probability(p)) / rate); }
+  S upper_quantile(const S& q) const { return S(-log(detail::probability(q)) / rate); }
+  S log_density(const S& x) const { return detail::number(x) < 0 ? S(-detail::infinity) : S(log(rate) - rate * x); }
+  S mean() const { return S(1 / rate); }
 };
 template <class E>
 Exponential(E&&) -> Exponential<ScalarOf<E>>;

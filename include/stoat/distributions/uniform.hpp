@@ -1,9 +1,8 @@
 // stoat/distributions/uniform.hpp: the uniform law on an interval, reparameterised.
 #pragma once
 
-#include <stoat/distributions/law.hpp>
+#include <stoat/distributions/continuous.hpp>
 #include <stoat/random/philox.hpp>
-#include <stoat/tape/scalar.hpp>
 
 namespace stoat {
 
@@ -30,6 +29,23 @@ struct Uniform {
     const std::uint32_t low = generator();
     return S(a + (b - a) * uniform53(low, generator()));
   }
+
+  S cdf(const S& x) const {
+    if (const int side = beside(x); side != 0) return S(side > 0);
+    return S((x - a) / (b - a));
+  }
+  S survival(const S& x) const {
+    if (const int side = beside(x); side != 0) return S(side < 0);
+    return S((b - x) / (b - a));
+  }
+  S quantile(const S& p) const { return S(a + (b - a) * detail::probability(p)); }
+  S upper_quantile(const S& q) const { return S(b - (b - a) * detail::probability(q)); }
+  S log_density(const S& x) const { return beside(x) != 0 ? S(-detail::infinity) : S(-log(b - a)); }
+  S mean() const { return S(0.5 * a + 0.5 * b); }
+
+ private:
+  /// -1 below the interval, 1 above it, else 0
+  int beside(const S& x) const { return (detail::number(x) > detail::number(b)) - (detail::number(x) < detail::number(a)); }
 };
 template <class A, class B>
 Uniform(A&&, B&&) -> Uniform<CommonScalar<A, B>>;
