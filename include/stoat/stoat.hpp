@@ -2,13 +2,21 @@
 #pragma once
 
 #include <stoat/distributions/bernoulli.hpp>
+#include <stoat/distributions/bernoulli_logit.hpp>
+#include <stoat/distributions/beta_binomial.hpp>
 #include <stoat/distributions/binomial.hpp>
 #include <stoat/distributions/categorical.hpp>
+#include <stoat/distributions/discrete_uniform.hpp>
 #include <stoat/distributions/exponential.hpp>
 #include <stoat/distributions/geometric.hpp>
+#include <stoat/distributions/hypergeometric.hpp>
+#include <stoat/distributions/negative_binomial.hpp>
 #include <stoat/distributions/normal.hpp>
 #include <stoat/distributions/poisson.hpp>
+#include <stoat/distributions/truncated.hpp>
 #include <stoat/distributions/uniform.hpp>
+#include <stoat/distributions/zero_inflated.hpp>
+#include <stoat/distributions/zipf.hpp>
 #include <stoat/driver/compare.hpp>
 #include <stoat/driver/enumerate.hpp>
 #include <stoat/driver/estimate.hpp>
