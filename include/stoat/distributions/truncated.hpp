@@ -7,9 +7,9 @@
 namespace stoat {
 
 /// Truncated(law, lower, upper): the law conditioned on lower <= X <= upper. Either end may be infinite: -Support::unbounded and
-/// Support::unbounded. Parameters: the law's. Accurate as far out in a tail as the law's survival() and cdf() are; probabilities
-/// of up to 32 outcomes are summed. The mean is a sum over the outcomes that matter, at most 2^20 on either side of the mode.
-/// With the interval cut at k into A and B, d F(k) = (dA B - A dB) / (A + B)^2.
+/// Support::unbounded. Parameters: the law's. Accurate as far out in a tail as the law's survival() and cdf() are, while
+/// its own probabilities there exceed 1e-308; those of up to 32 outcomes are summed. The mean is a sum over the outcomes that
+/// matter, at most 2^20 on either side of the mode. With the interval cut at k into A and B, d F(k) = (dA B - A dB) / (A + B)^2.
 template <class L>
 struct Truncated {
   using Scalar = typename L::Scalar;
