@@ -31,28 +31,31 @@ struct Law {
   }
   Law mirrored() const { return {n, b, a}; }
 
-  /// Over i <= k, with pmf(k) taken to be `term`. Stops early where the rest is smaller than its number of terms says.
+  /// Over i <= k, with pmf(k) taken to be `term`, with or without the sums of scores. Stops early where what is left is
+  /// negligible: with a >= 1 the probabilities keep falling.
+  template <bool scores>
   Sums below(Long k, Long term) const {
     Sums s;
-    Long in_a = score(k), in_b = mirrored().score(n - k);
+    Long in_a = scores ? score(k) : 0, in_b = scores ? mirrored().score(n - k) : 0;
     for (Long i = k;; --i) {
-      s.p += term, s.a += term * in_a, s.b += term * in_b;
+      s.p += term;
+      if (scores) s.a += term * in_a, s.b += term * in_b;
       if (i == 0) return s;
       const Long ratio = 1 / up(i - 1);
       term *= ratio;
       if (a >= 1 && ratio < 1 && term * i < 1e-20L * s.p) return s;
-      in_a -= 1 / (a + i - 1);
-      in_b += 1 / (b + n - i);
+      if (scores) in_a -= 1 / (a + i - 1), in_b += 1 / (b + n - i);
     }
   }
   /// Over i > k, with pmf(k+1) taken to be `term`.
+  template <bool scores>
   Sums above(Long k, Long term) const {
-    const Sums s = mirrored().below(n - k - 1, term);
+    const Sums s = mirrored().below<scores>(n - k - 1, term);
     return {s.p, s.b, s.a};
   }
   Long mean() const { return n * (a / (a + b)); }
-  Long below(Long k) const { return below(k, std::exp(log_pmf(k))).p; }
-  Long above(Long k) const { return above(k, std::exp(log_pmf(k + 1))).p; }
+  Long below(Long k) const { return below<false>(k, std::exp(log_pmf(k))).p; }
+  Long above(Long k) const { return above<false>(k, std::exp(log_pmf(k + 1))).p; }
   /// The sum on the side away from the mean, or the other one if that leaves less than a quarter.
   Long cdf(Long k) const {
     if (k < 0 || k >= n) return k >= n;
@@ -98,19 +101,22 @@ void beta_binomial_slope(std::int64_t n, double a, double b, std::int64_t k, std
   // sum over i <= k of pmf * score, or minus the sum over i > k: the score is monotone in i, so on one side it keeps its sign.
   const bool a_below = law.score(x)<0, b_below = law.mirrored().score(law.n - x)> 0;
   Sums below, above;
-  if (a_below || b_below) below = law.below(x, unit);
-  if (!a_below || !b_below) above = law.above(x, unit * law.up(x));
+  if (a_below || b_below) below = law.below<true>(x, unit);
+  if (!a_below || !b_below) above = law.above<true>(x, unit * law.up(x));
   out[0] = static_cast<double>(a_below ? below.a : -above.a);
   out[1] = static_cast<double>(b_below ? below.b : -above.b);
 }
 
 std::int64_t beta_binomial_quantile(std::int64_t n, double a, double b, double u) {
   const Law law = law_of(n, a, b);
-  const Long k = std::clamp(std::round(law.mean()), Long{0}, law.n);
+  const auto up = [&](std::int64_t k) { return law.up(static_cast<Long>(k)); };
   // With a < 1 or b < 1 the probabilities rise again towards that end: none is too small to go on.
-  return walk(
-      static_cast<std::int64_t>(k), Support{0, n}, std::max(u, 0x1p-54), law.cdf(k), std::exp(law.log_pmf(k)),
-      [&](std::int64_t i) { return law.up(static_cast<Long>(i)); }, a < 1 || b < 1 ? 0.0 : negligible_probability);
+  const double negligible = a < 1 || b < 1 ? 0.0 : negligible_probability;
+  const double mean = static_cast<double>(law.mean());
+  if (mean <= small_mean) return sum_up<Long>(std::max(u, 0x1p-54), mean, Support{0, n}, std::exp(law.log_pmf(0)), up, negligible);
+  const Long k = std::min(std::round(law.mean()), law.n);
+  return walk(static_cast<std::int64_t>(k), Support{0, n}, std::max(u, 0x1p-54), law.cdf(k), std::exp(law.log_pmf(k)), up,
+              negligible);
 }
 
 }  // namespace stoat::detail

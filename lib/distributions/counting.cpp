@@ -48,7 +48,7 @@ std::int64_t binomial_quantile(std::int64_t n, double p, double u) {
   if (p > 0.5) return n - binomial_quantile(n, 1 - p, 1 - 0x1p-53 - u);  // failures; u on its grid of 53 bits, mirrored
   const double q = 1 - p, trials = static_cast<double>(n), mean = trials * p;
   const auto up = [n, odds = p / q](std::int64_t k) { return odds * static_cast<double>(n - k) / static_cast<double>(k + 1); };
-  if (mean <= small_mean) return sum_up(u, mean, n, std::exp(trials * std::log1p(-p)), up);
+  if (mean <= small_mean) return sum_up(u, mean, Support{0, n}, std::exp(trials * std::log1p(-p)), up);
   const double x = std::clamp(approximate(u, mean, mean * q, q - p, 1 - 6 * p * q, (q - p) * (1 - 12 * p * q)), 0.0, trials);
   const auto k = std::min(static_cast<std::int64_t>(std::min(x, 0x1p62)), n);
   if (mean * q > large_variance || k == n) return k;
@@ -84,7 +84,7 @@ double poisson_survival(double rate, std::int64_t k) {
 std::int64_t poisson_quantile(double rate, double u) {
   if (rate == 0) return 0;
   const auto up = [rate](std::int64_t k) { return rate / static_cast<double>(k + 1); };
-  if (rate <= small_mean) return sum_up(u, rate, Support::unbounded, std::exp(-rate), up);
+  if (rate <= small_mean) return sum_up(u, rate, Support{}, std::exp(-rate), up);
   const double x = std::clamp(approximate(u, rate, rate, 1, 1, 1), 0.0, 0x1p62);
   const auto k = static_cast<std::int64_t>(x);
   if (rate > large_variance) return k;

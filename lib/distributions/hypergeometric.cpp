@@ -23,11 +23,14 @@ struct Urn {
   /// pmf(k+1) / pmf(k)
   Long up(Long k) const { return (K - k) * (n - k) / ((k + 1) * (N - K - n + k + 1)); }
 
+  /// pmf(k-1) / pmf(k)
+  Long down(Long k) const { return k * (N - K - n + k) / ((K - k + 1) * (n - k + 1)); }
+
   /// P(X <= k) for k up to about the mean, P(X > k) from there on: sums whose ratios fall.
   Long below(Long k) const {
     Long term = std::exp(log_pmf(k)), sum = term;
     for (; k > lower(); --k) {
-      const Long ratio = 1 / up(k - 1);
+      const Long ratio = down(k);
       term *= ratio;
       sum += term;
       if (ratio < 1 && term * ratio < 1e-20L * (1 - ratio) * sum) break;
@@ -68,11 +71,13 @@ std::int64_t hypergeometric_quantile(std::int64_t population, std::int64_t succe
   const Urn urn(population, successes, draws);
   const Support support{static_cast<std::int64_t>(urn.lower()), static_cast<std::int64_t>(urn.upper())};
   if (support.lower == support.upper) return support.lower;
+  const auto up = [&](std::int64_t i) { return urn.up(static_cast<Long>(i)); };
+  if (urn.mean() - urn.lower() <= small_mean)
+    return sum_up<Long>(u, static_cast<double>(urn.mean()), support, std::exp(urn.log_pmf(urn.lower())), up);
   const Long variance = urn.mean() * ((urn.N - urn.K) / urn.N) * ((urn.N - urn.n) / (urn.N - 1));
   const Long start = std::round(urn.mean() + std::sqrt(variance) * normal_at(u));
   const Long k = std::clamp(start, urn.lower(), urn.upper());
-  return walk(static_cast<std::int64_t>(k), support, u, urn.cdf(k), std::exp(urn.log_pmf(k)),
-              [&](std::int64_t i) { return urn.up(static_cast<Long>(i)); });
+  return walk(static_cast<std::int64_t>(k), support, u, urn.cdf(k), std::exp(urn.log_pmf(k)), up);
 }
 
 }  // namespace stoat::detail

@@ -43,15 +43,15 @@ inline double approximate(double u, double mean, double variance, double a, doub
           (3240 * v));
 }
 
-/// The smallest k with u < F(k), summing up from pmf(0) by the ratios up(k) = pmf(k+1) / pmf(k).
-template <class Up>
-std::int64_t sum_up(double u, double mean, std::int64_t upper, double p, const Up& up) {
-  for (std::int64_t k = 0; k < upper; ++k) {
-    if (u < p || (p < negligible_probability && mean < static_cast<double>(k))) return k;
+/// The smallest k with u < F(k), summing up from p = pmf(lower) by the ratios up(k) = pmf(k+1) / pmf(k).
+template <class T, class Up>
+std::int64_t sum_up(T u, double mean, const Support& support, T p, const Up& up, double negligible = negligible_probability) {
+  for (std::int64_t k = support.lower; k < support.upper; ++k) {
+    if (u < p || (p < negligible && mean < static_cast<double>(k))) return k;
     u -= p;
     p *= up(k);
   }
-  return upper;
+  return support.upper;
 }
 
 /// The smallest k with u < F(k), walking from a start k with f = F(k), p = pmf(k) and the ratios up(k) = pmf(k+1) / pmf(k).

@@ -53,16 +53,19 @@ std::int64_t negative_binomial_quantile(double r, double p, double u) {
     }
   }
   // Where to look: like a normal law if r is large, else p X is about Gamma(r), by its lower tail or by Wilson and Hilferty (1931).
+  const auto cdf = [&](std::int64_t k) { return negative_binomial_cdf(r, p, k); };
+  const auto outcome = [](double y) { return y > 0 ? static_cast<std::int64_t>(std::min(y, farthest)) : 0; };
   double x;
   if (r > 40) {
     x = approximate(u, mean, mean / p, (1 + q) / p, (1 + q * (4 + q)) / (p * p), (1 + q * (11 + q * (11 + q))) / (p * p * p));
+    if (mean < 1e9 * p)  // within a few outcomes
+      return walk(outcome(x), Support{}, u, cdf(outcome(x)), negative_binomial_pmf(r, p, outcome(x)),
+                  [&](std::int64_t k) { return q * (r + static_cast<double>(k)) / static_cast<double>(k + 1); });
   } else {
     const double lower_tail = std::exp((std::log(std::max(u, 0x1p-54)) + std::lgamma(r + 1)) / r);
     const double cube = 1 - 1 / (9 * r) + normal_at(u) / (3 * std::sqrt(r));
     x = (lower_tail < 0.2 ? lower_tail : r * cube * cube * cube) * q / p;
   }
-  const auto cdf = [&](std::int64_t k) { return negative_binomial_cdf(r, p, k); };
-  const auto outcome = [](double y) { return y > 0 ? static_cast<std::int64_t>(std::min(y, farthest)) : 0; };
   for (int i = 0; i < 6; ++i) {  // Newton's method while it moves far
     const double step = (cdf(outcome(x)) - u) / negative_binomial_pmf(r, p, outcome(x));
     if (!std::isfinite(step)) break;

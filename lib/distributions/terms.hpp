@@ -8,7 +8,6 @@
 #include <cstdint>
 
 #include <boost/math/constants/constants.hpp>
-#include <boost/math/special_functions/gamma.hpp>
 #include <boost/math/special_functions/log1p.hpp>
 
 namespace stoat::detail {
@@ -17,7 +16,13 @@ using Long = long double;
 
 /// log Gamma(x + 1) - (x + 1/2) log x + x - log(2 pi) / 2, x > 0
 inline Long stirling_error(Long x) {
-  if (x < 16) return boost::math::lgamma(x + 1) - (x + 0.5L) * std::log(x) + x - boost::math::constants::log_root_two_pi<Long>();
+  if (x < 16) {
+    // From x + 16: Gamma(x + 17) = (x + 16) ... (x + 1) Gamma(x + 1).
+    const Long y = x + 16;
+    Long product = 1;
+    for (int j = 1; j <= 16; ++j) product *= x + j;
+    return stirling_error(y) + (y + 0.5L) * std::log(y) - 16 - std::log(product) - (x + 0.5L) * std::log(x);
+  }
   // sum over j of B_2j / (2j (2j - 1) x^(2j - 1)); the first term left out is below 1e-19
   constexpr Long c[] = {1 / 12.0L, -1 / 360.0L, 1 / 1260.0L, -1 / 1680.0L, 1 / 1188.0L, -691 / 360360.0L, 1 / 156.0L};
   const Long y = 1 / (x * x);

@@ -654,6 +654,7 @@ TEST_CASE("means are differentiable functions of the parameters") {
     sum += draw(ZeroInflated(logistic(t[1]), Poisson(exp(t[0]))));
     sum += draw(Hypergeometric(20, 5, 8));
     sum += draw(DiscreteUniform(3, 6));
+    sum += draw(Truncated(Poisson(exp(t[0])), 1, Support::unbounded));
     return sum;
   };
   const Eigen::Vector2d theta(0.4, -0.3);
@@ -666,7 +667,7 @@ TEST_CASE("means are differentiable functions of the parameters") {
       total += weight;
     }
     return S(logistic(t[0]) + exp(t[0]) * (1 - logistic(t[1])) / logistic(t[1]) + 9 * exp(t[0]) / (exp(t[0]) + exp(t[1])) +
-             zipf / total + (1 - logistic(t[1])) * exp(t[0]) + 2 + 4.5);
+             zipf / total + (1 - logistic(t[1])) * exp(t[0]) + 2 + 4.5 + exp(t[0]) / (1 - exp(-exp(t[0]))));
   };
   const auto [value, gradient] = value_and_gradient(mean, theta);
   const Estimate e = estimate(program, theta, MeanField{}, {.samples = 2});

@@ -121,6 +121,8 @@ struct Zipf {
   void down_rate(std::int64_t k, std::span<double> out) const {
     out[0] = detail::zipf_slope(s, last(), static_cast<double>(k) - 1, static_cast<double>(k));
   }
+  /// alpha = 0: always one rank further; the weights of the other jump have a larger second moment.
+  double mixture() const { return 0; }
   S mean() const {
     if (!support().finite() && !(detail::number_behind(s) > 2)) return S(detail::no_last_rank);
     return S(detail::zipf_sum(S(s - 1), 1, last()) / detail::zipf_sum(s, 1, last()));
