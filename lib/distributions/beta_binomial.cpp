@@ -99,7 +99,8 @@ void beta_binomial_slope(std::int64_t n, double a, double b, std::int64_t k, std
   const Law law = law_of(n, a, b);
   const Long x = static_cast<Long>(k), unit = j < 0 ? std::exp(law.log_pmf(x)) : j == k ? 1 : 1 / law.up(x);
   // sum over i <= k of pmf * score, or minus the sum over i > k: the score is monotone in i, so on one side it keeps its sign.
-  const bool a_below = law.score(x)<0, b_below = law.mirrored().score(law.n - x)> 0;
+  const bool a_below = !(law.score(x) > 0);
+  const bool b_below = law.mirrored().score(law.n - x) > 0;
   Sums below, above;
   if (a_below || b_below) below = law.below<true>(x, unit);
   if (!a_below || !b_below) above = law.above<true>(x, unit * law.up(x));

@@ -62,7 +62,7 @@ std::int64_t negative_binomial_quantile(double r, double p, double u) {
       return walk(outcome(x), Support{}, u, cdf(outcome(x)), negative_binomial_pmf(r, p, outcome(x)),
                   [&](std::int64_t k) { return q * (r + static_cast<double>(k)) / static_cast<double>(k + 1); });
   } else {
-    const double lower_tail = std::exp((std::log(std::max(u, 0x1p-54)) + std::lgamma(r + 1)) / r);
+    const double lower_tail = std::exp((std::log(std::max(u, 0x1p-54)) + bm::lgamma(r + 1, fast)) / r);
     const double cube = 1 - 1 / (9 * r) + normal_at(u) / (3 * std::sqrt(r));
     x = (lower_tail < 0.2 ? lower_tail : r * cube * cube * cube) * q / p;
   }

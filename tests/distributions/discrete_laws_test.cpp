@@ -245,11 +245,14 @@ TEST_CASE("BernoulliLogit keeps its relative accuracy in both tails") {
     law.mean_derivative(one);
     CHECK(relative_error(out, p * q) < 1e-14L);
     // Mixed, the jump weighs p (1 - p) whichever was drawn.
+    int jumps = 0;
     for (const std::int64_t k : {0, 1})
       alternatives(law, k, [&](std::int64_t y, int, std::span<const double> w) {
+        ++jumps;
         CHECK(y == 1 - k);
         CHECK(relative_error(w[0] * (k == 0 ? 1 : -1), p * q) < 1e-14L);
       });
+    CHECK(jumps == 2);
     CHECK(law.quantile(std::nextafter(law.pmf(1), 0)) == 1);
     if (p < 0.999L) CHECK(law.quantile(law.pmf(1)) == 0);
   }
@@ -394,6 +397,20 @@ TEST_CASE("at the ends of the parameter range the wrapped laws' jumps stay finit
   CHECK(boundary(ZeroInflated(0.0, Zipf(1.0, 9))));
   CHECK_FALSE(boundary(ZeroInflated(0.0, Poisson(2.0))));
   CHECK(boundary(Truncated(Binomial(5, 0.0), 0, 3)));
+}
+
+TEST_CASE("means of truncated laws: all outcomes that matter, or none") {
+  const double m = std::exp(-1.0);
+  CHECK(Truncated(Poisson(1.0), 1, Support::unbounded).mean() == doctest::Approx(1 / (1 - m)).epsilon(1e-14));
+  CHECK(Truncated(Poisson(1e4), 9000, Support::unbounded).mean() == doctest::Approx(1e4).epsilon(1e-13));
+  CHECK(Truncated(DiscreteUniform(-5, 5), -3, 1).mean() == doctest::Approx(-1).epsilon(1e-15));
+  CHECK(Truncated(ZeroInflated(0.5, Poisson(300.0)), 0, 2000).mean() == doctest::Approx(150).epsilon(1e-13));  // two modes
+  CHECK(Truncated(Zipf(4.0, 90), 1, 90).mean() == doctest::Approx(Zipf(4.0, 90).mean()).epsilon(1e-14));
+  CHECK(std::isnan(Truncated(Zipf(2.5), 3, Support::unbounded).mean()));
+  // At the end of the parameter range: 5 (f(1) - f(0)) for f(x) = x.
+  double slope;
+  Truncated(Binomial(5, 0.0), 0, 3).mean_derivative({&slope, 1});
+  CHECK(slope == doctest::Approx(5).epsilon(1e-14));
 }
 
 TEST_CASE("draws of every law follow the pmf") {

@@ -37,6 +37,11 @@ struct BernoulliLogit {
   void down_rate(std::int64_t, std::span<double> out) const { out[0] = -q(); }
   /// alpha = 1 - p: the other value with weight p (1 - p), whichever was drawn.
   double mixture() const { return q(); }
+  template <class Visit>
+  void alternatives(std::int64_t k, const Visit& visit) const {
+    const double weight = k == 0 ? p() * q() : -p() * q();  // not by 1 - alpha, which cancels where p is small
+    visit(1 - k, 0, std::span<const double>(&weight, 1));
+  }
   /// p (1 - p) (f(1) - f(0))
   MeasureValued<Binomial<double>> measure_valued(int) const { return {p() * q(), Binomial<double>(0, p())}; }
   S mean() const { return S(logistic(logit)); }

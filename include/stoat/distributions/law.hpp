@@ -153,9 +153,9 @@ namespace detail {
 /// halving. At most 200 evaluations, whatever the cdf. If rounding keeps it at or below u: the outcome where it stops growing.
 template <class Cdf>
 std::int64_t search(const Cdf& cdf, Support support, std::int64_t start, double u) {
-  constexpr std::int64_t far = std::int64_t{1} << 62;  // no outcome of an unbounded support is drawn beyond
-  if (support.lower == -Support::unbounded) support.lower = -far;
-  if (!support.finite()) support.upper = far;
+  constexpr std::int64_t end = std::int64_t{1} << 62;  // no outcome of an unbounded support is drawn beyond
+  if (support.lower == -Support::unbounded) support.lower = -end;
+  if (!support.finite()) support.upper = end;
   u = std::max(u, 0x1p-54);  // u stands for [u, u + 2^-53): 0 is no reason to go where the cdf is 1e-300
   const auto distance = [](std::int64_t a, std::int64_t b) {
     return static_cast<std::uint64_t>(b) - static_cast<std::uint64_t>(a);

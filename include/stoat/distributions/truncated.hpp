@@ -9,7 +9,8 @@ namespace stoat {
 /// Truncated(law, lower, upper): the law conditioned on lower <= X <= upper. Either end may be infinite: -Support::unbounded and
 /// Support::unbounded. Parameters: the law's. Accurate as far out in a tail as the law's survival() and cdf() are, while
 /// its own probabilities there exceed 1e-308; those of up to 32 outcomes are summed. The mean is a sum over the outcomes that
-/// matter, at most 2^20 on either side of the mode. With the interval cut at k into A and B, d F(k) = (dA B - A dB) / (A + B)^2.
+/// matter, NaN if these are more than 2^20 on one side of the mode. With the interval cut at k into A and B, d F(k) = (dA B - A dB)
+/// / (A + B)^2.
 template <class L>
 struct Truncated {
   using Scalar = typename L::Scalar;
@@ -128,13 +129,14 @@ struct Truncated {
       for (std::size_t j = 0; j < d.size(); ++j) m.slope[j] += p * (jumps ? 1 : x) * d[j];
     };
     constexpr std::int64_t most = std::int64_t{1} << 20;
-    for (std::int64_t i = 0; i < most && i <= s.upper - centre; ++i) {
-      add(centre + i);
-      if (i % 64 == 63 && survival(centre + i) < 1e-20) break;
-    }
-    for (std::int64_t i = 1; i < most && i <= centre - s.lower; ++i) {
-      add(centre - i);
-      if (i % 64 == 63 && cdf(centre - i) < 1e-20) break;
+    std::int64_t high = centre, low = centre;
+    for (add(centre); high < s.upper; add(++high))
+      if ((high - centre) % 64 == 63 && (survival(high) < 1e-20 || high - centre > most)) break;
+    for (; low > s.lower; add(--low))
+      if ((centre - low) % 64 == 63 && (cdf(low - 1) < 1e-20 || centre - low > most)) break;
+    if (std::max(high - centre, centre - low) > most) {
+      m.mean = std::numeric_limits<double>::quiet_NaN();
+      m.slope.fill(m.mean);
     }
     return m;
   }
