@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include <stoat/distributions/law.hpp>
+#include <stoat/stoat.hpp>
 
 using namespace stoat;
 
@@ -39,7 +39,6 @@ struct Tilted {
       out[1] += 1.0 / 3 - soft(j);
     }
   }
-  std::int64_t quantile(double u) const { return u < cdf(-1) ? -1 : u < cdf(0) ? 0 : 1; }
 };
 
 static_assert(PlainLaw<Tilted<double>> && DiscreteLaw<Tilted<double>>);
@@ -103,4 +102,35 @@ TEST_CASE("a user's law works through the defaults") {
       CHECK(by_score == doctest::Approx(slope(j, f)).epsilon(1e-9));
       CHECK(smoothed == doctest::Approx(slope(j, [](std::int64_t x) { return static_cast<double>(x); })).epsilon(1e-9));
     }
+}
+
+TEST_CASE("a user's law is drawn, wrapped and differentiated like the library's own") {
+  const Tilted<double> law{0.4, 0.2};
+  for (const double u : {0.0, 0.2, 0.5, 0.9}) {
+    const std::int64_t k = quantile(law, u);
+    CHECK((law.cdf(k - 1) <= u && u < law.cdf(k)));
+  }
+  CHECK(survival(law, -1) == doctest::Approx(law.pmf(0) + law.pmf(1)).epsilon(1e-15));
+  CHECK(log_pmf(law, 1) == std::log(law.pmf(1)));
+  CHECK(mode(law) == -1);
+  const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    const S tilt = 0.3 * t[0], mix = logistic(t[1]);
+    const S x = draw(Tilted<S>{tilt, mix});
+    const S y = draw(ZeroInflated(mix, Tilted<S>{S(tilt + x), mix}));
+    const S z = draw(Truncated(Tilted<S>{S(tilt - y), mix}, 0, 5));
+    return square(x + 2 * y - z) + t[0] * z;
+  };
+  const Eigen::Vector2d theta(0.7, -0.4);
+  const Exact exact = enumerate(program, theta);
+  // 5 standard errors: a false alarm once in 400 000 for these four numbers.
+  for (const AnyEstimator& e : {AnyEstimator(StochasticDerivative{}), AnyEstimator(ScoreFunction{})}) {
+    CAPTURE(e.name());
+    const Estimate r = estimate(program, theta, e, {.samples = 40'000, .seed = 3});
+    for (const Eigen::Index j : {0, 1}) CHECK(std::abs(r.gradient[j] - exact.gradient[j]) < 5 * r.gradient_error[j]);
+  }
+  // The exact gradient itself against differences of the exact value.
+  for (const Eigen::Index j : {0, 1}) {
+    const auto at = [&](double h) { return enumerate(program, theta + h * Eigen::Vector2d::Unit(j)).value; };
+    CHECK(exact.gradient[j] == doctest::Approx((8 * (at(1e-3) - at(-1e-3)) - (at(2e-3) - at(-2e-3))) / 12e-3).epsilon(1e-9));
+  }
 }

@@ -1,6 +1,7 @@
 // stoat/distributions/bernoulli.hpp: the coin toss.
 #pragma once
 
+#include <stoat/distributions/binomial.hpp>
 #include <stoat/distributions/law.hpp>
 #include <stoat/tape/scalar.hpp>
 
@@ -26,6 +27,8 @@ struct Bernoulli {
   Support support() const { return {0, 1}; }
   double pmf(std::int64_t k) const { return k == 1 ? p : k == 0 ? 1 - p : 0.0; }
   double cdf(std::int64_t k) const { return k < 0 ? 0.0 : k == 0 ? 1 - p : 1.0; }
+  double log_pmf(std::int64_t k) const { return k == 1 ? std::log(p) : k == 0 ? std::log1p(-p) : std::log(0.0); }
+  double survival(std::int64_t k) const { return k < 0 ? 1.0 : k == 0 ? p : 0.0; }
   void cdf_derivative(std::int64_t k, std::span<double> out) const { out[0] = k == 0 ? -1 : 0; }
   std::int64_t quantile(double u) const { return u < p; }
 
@@ -34,6 +37,8 @@ struct Bernoulli {
   void down_rate(std::int64_t, std::span<double> out) const { out[0] = -1 / p; }
   /// alpha = 1 - p: the other value with weight 1, whichever was drawn. No other choice has a smaller second moment.
   double mixture() const { return 1 - p; }
+  /// f(1) - f(0)
+  MeasureValued<Binomial<double>> measure_valued(int) const { return {1, Binomial<double>(0, p)}; }
   S mean() const { return p; }
   void mean_derivative(std::span<double> out) const { out[0] = 1; }
 };

@@ -8,7 +8,9 @@ namespace stoat {
 
 namespace detail {
 double binomial_pmf(std::int64_t n, double p, std::int64_t k);
+double binomial_log_pmf(std::int64_t n, double p, std::int64_t k);
 double binomial_cdf(std::int64_t n, double p, std::int64_t k);
+double binomial_survival(std::int64_t n, double p, std::int64_t k);
 std::int64_t binomial_quantile(std::int64_t n, double p, double u);
 }  // namespace detail
 
@@ -37,11 +39,14 @@ struct Binomial {
   bool boundary() const { return n > 0 && (p == 0 || p == 1); }
   Support support() const { return {0, n}; }
   double pmf(std::int64_t k) const { return detail::binomial_pmf(n, p, k); }
+  double log_pmf(std::int64_t k) const { return detail::binomial_log_pmf(n, p, k); }
   double cdf(std::int64_t k) const { return detail::binomial_cdf(n, p, k); }
+  double survival(std::int64_t k) const { return detail::binomial_survival(n, p, k); }
   void cdf_derivative(std::int64_t k, std::span<double> out) const {
     // -n * pmf(k; n - 1, p): finite at p = 1 too.
     out[0] = k < 0 || k >= n ? 0.0 : -static_cast<double>(n) * detail::binomial_pmf(n - 1, p, k);
   }
+  std::int64_t mode() const { return std::min(n, static_cast<std::int64_t>((static_cast<double>(n) + 1) * p)); }
   std::int64_t quantile(double u) const { return detail::binomial_quantile(n, p, u); }
 
   void score(std::int64_t k, std::span<double> out) const {
@@ -52,6 +57,10 @@ struct Binomial {
   void down_rate(std::int64_t k, std::span<double> out) const { out[0] = -static_cast<double>(k) / p; }
   /// alpha = 1 - p: one of the n trials, chosen at random, is turned over.
   double mixture() const { return 1 - p; }
+  /// n E[f(K+1) - f(K)], K successes of n - 1 trials.
+  MeasureValued<Binomial<double>> measure_valued(int) const {
+    return {static_cast<double>(n), Binomial<double>(std::max<std::int64_t>(n - 1, 0), p)};
+  }
   S mean() const { return S(static_cast<double>(n) * p); }
   void mean_derivative(std::span<double> out) const { out[0] = static_cast<double>(n); }
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stoat/distributions/law.hpp>
+#include <stoat/distributions/negative_binomial.hpp>
 #include <stoat/tape/scalar.hpp>
 
 namespace stoat {
@@ -25,6 +26,10 @@ struct Geometric {
   bool boundary() const { return p == 1; }
   Support support() const { return {}; }
   double pmf(std::int64_t k) const { return k < 0 ? 0.0 : p * power(k); }
+  double log_pmf(std::int64_t k) const {
+    return k < 0 ? std::log(0.0) : std::log(p) + (k == 0 ? 0.0 : static_cast<double>(k) * std::log1p(-p));
+  }
+  double survival(std::int64_t k) const { return k < 0 ? 1.0 : std::exp((static_cast<double>(k) + 1) * std::log1p(-p)); }
   double cdf(std::int64_t k) const { return k < 0 ? 0.0 : -std::expm1((static_cast<double>(k) + 1) * std::log1p(-p)); }
   void cdf_derivative(std::int64_t k, std::span<double> out) const {
     out[0] = k < 0 ? 0.0 : (static_cast<double>(k) + 1) * power(k);
@@ -40,6 +45,8 @@ struct Geometric {
   void down_rate(std::int64_t k, std::span<double> out) const { out[0] = static_cast<double>(k) / (p * (1 - p)); }
   /// alpha = 0: always one failure more, with weight -(k + 1) / p.
   double mixture() const { return 0; }
+  /// -1 / p^2 E[f(K+1) - f(K)], K failures before the second success.
+  MeasureValued<NegativeBinomial<double>> measure_valued(int) const { return {-1 / (p * p), NegativeBinomial<double>(2, p)}; }
   S mean() const { return S((1 - p) / p); }
   void mean_derivative(std::span<double> out) const { out[0] = -1 / (p * p); }
 

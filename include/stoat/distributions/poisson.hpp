@@ -8,7 +8,9 @@ namespace stoat {
 
 namespace detail {
 double poisson_pmf(double rate, std::int64_t k);
+double poisson_log_pmf(double rate, std::int64_t k);
 double poisson_cdf(double rate, std::int64_t k);
+double poisson_survival(double rate, std::int64_t k);
 std::int64_t poisson_quantile(double rate, double u);
 }  // namespace detail
 
@@ -31,8 +33,11 @@ struct Poisson {
   bool boundary() const { return rate == 0; }
   Support support() const { return {}; }
   double pmf(std::int64_t k) const { return detail::poisson_pmf(rate, k); }
+  double log_pmf(std::int64_t k) const { return detail::poisson_log_pmf(rate, k); }
   double cdf(std::int64_t k) const { return detail::poisson_cdf(rate, k); }
+  double survival(std::int64_t k) const { return detail::poisson_survival(rate, k); }
   void cdf_derivative(std::int64_t k, std::span<double> out) const { out[0] = -detail::poisson_pmf(rate, k); }
+  std::int64_t mode() const { return static_cast<std::int64_t>(std::min(rate, 0x1p62)); }
   std::int64_t quantile(double u) const { return detail::poisson_quantile(rate, u); }
 
   void score(std::int64_t k, std::span<double> out) const { out[0] = (k > 0 ? static_cast<double>(k) / rate : 0.0) - 1; }
@@ -40,6 +45,8 @@ struct Poisson {
   void down_rate(std::int64_t k, std::span<double> out) const { out[0] = -static_cast<double>(k) / rate; }
   /// alpha = 1: always one event more, with weight 1.
   double mixture() const { return 1; }
+  /// E[f(K+1) - f(K)], K of the law itself.
+  MeasureValued<Poisson<double>> measure_valued(int) const { return {1, Poisson<double>(rate)}; }
   S mean() const { return rate; }
   void mean_derivative(std::span<double> out) const { out[0] = 1; }
 };

@@ -69,7 +69,7 @@ class SamplerBase {
     if (site_ < plan_.forced.size()) k = forced(plan_.forced[site_], law.support(), L::name);
     else if (site_ == plan_.changed) k = forced(plan_.change_to, law.support(), L::name);
     else if (plan_.lowest) k = lowest(law);
-    else k = law.quantile(u());
+    else k = quantile(law, u());
     return k;
   }
   /// The lowest outcome of positive probability.
