@@ -152,32 +152,41 @@ void DebiasedSurrogate::sample(Trace<T>& trace, const SampleContext& context, Gr
   trace.cut();
 
   // The residual of a site is shared by its alternatives: sum_y (w_y Delta_y - share_y s). A site whose alternatives all
-  // weigh nothing still has its s to be taken back: one alternative without a replay stands for it.
+  // weigh nothing still has its s to be taken back: one alternative without a replay stands for it. A one-hot draw has a
+  // surrogate for the cost of every label, so each change has its own prediction: with the independent flow
+  // sum_y dP_y (s_y - s_x) = sum_y dP_y s_y, and the residual is w_y (Delta_y - (s_y - s_x)).
   sweep_tangents(trace, choices);
   w.alternatives.clear();
   w.size.clear();
-  static thread_local std::vector<double> share;
+  static thread_local std::vector<double> share, predicted;
   share.clear();
+  predicted.clear();
   for (std::size_t i = 0; i < trace.sites(); ++i) {
     if (!trace.active(i)) continue;
     const std::size_t begin = w.alternatives.list.size();
-    trace.alternatives(i, flow, w.alternatives);
+    const bool one_hot = trace.site(i).law->one_hot;
+    trace.alternatives(i, one_hot ? Flow::independent : flow, w.alternatives);
     double total = 0;
     for (std::size_t a = begin; a < w.alternatives.list.size(); ++a) {
       const Alternative& y = w.alternatives.list[a];
       w.size.push_back(trace.importance(y.site, w.alternatives.of(y)));
       total += w.size.back();
     }
-    for (std::size_t a = begin; a < w.alternatives.list.size(); ++a) share.push_back(total > 0 ? w.size[a] / total : 0.0);
-    if (total > 0) continue;
+    const double* const s = w.surrogate.data() + w.surrogate_of_site[i];
+    for (std::size_t a = begin; a < w.alternatives.list.size(); ++a) {
+      share.push_back(total > 0 && !one_hot ? w.size[a] / total : 0.0);
+      predicted.push_back(one_hot ? s[w.alternatives.list[a].outcome] - s[trace.site(i).outcome] : 0.0);
+    }
+    if (total > 0 || one_hot) continue;
     const Alternative none{i, trace.site(i).outcome, w.alternatives.weights.size(), trace.site(i).count};
-    for (std::uint32_t j = 0; j < none.count; ++j) w.alternatives.weights.push_back({j, w.surrogate[w.surrogate_of_site[i] + j]});
+    for (std::uint32_t j = 0; j < none.count; ++j) w.alternatives.weights.push_back({j, s[j]});
     const double size = trace.importance(i, w.alternatives.of(none));
     // It stands for -s alone: its own weights are 0.
     for (std::size_t j = 0; j < none.count; ++j) w.alternatives.weights[none.first + j].value = 0;
     w.alternatives.list.push_back(none);
     w.size.push_back(size);
     share.push_back(1.0);
+    predicted.push_back(0.0);
   }
   if (choice == SiteChoice::uniform)
     for (double& s : w.size) s = s > 0 ? 1.0 : s;
@@ -194,7 +203,8 @@ void DebiasedSurrogate::sample(Trace<T>& trace, const SampleContext& context, Gr
   for (const auto& [i, delta] : changes) {
     const Alternative& y = w.alternatives.list[i];
     for (const Weight& weight : w.alternatives.of(y))
-      trace.seed(y.site, weight.parameter, static_cast<T>(weight.value * delta / w.probability[i]));
+      trace.seed(y.site, weight.parameter, static_cast<T>(weight.value * (delta - predicted[i]) / w.probability[i]));
+    if (share[i] == 0) continue;
     for (std::uint32_t j = 0; j < trace.site(y.site).count; ++j)
       trace.seed(y.site, j, static_cast<T>(-share[i] * w.surrogate[w.surrogate_of_site[y.site] + j] / w.probability[i]));
   }

@@ -168,6 +168,8 @@ class Categorical {
 };
 template <class S>
 Categorical(const Vector<S>&) -> Categorical<S>;
+template <DenseLike E>
+Categorical(const E&) -> Categorical<ScalarOf<E>>;
 template <class S>
 Categorical(Vector<S>&&) -> Categorical<S>;
 
@@ -179,5 +181,7 @@ class CategoricalLogit : public Categorical<S> {
 };
 template <class S>
 CategoricalLogit(const Vector<S>&) -> CategoricalLogit<S>;
+template <DenseLike E>
+CategoricalLogit(const E&) -> CategoricalLogit<ScalarOf<E>>;
 
 }  // namespace stoat

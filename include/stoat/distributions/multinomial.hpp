@@ -26,9 +26,7 @@ struct Multinomial {
     return CategoricalView(weights).problem();
   }
 };
-template <std::integral I, class S>
-Multinomial(I, const Vector<S>&) -> Multinomial<S>;
-template <std::integral I, class S>
-Multinomial(I, Vector<S>&&) -> Multinomial<S>;
+template <std::integral I, DenseLike E>
+Multinomial(I, const E&) -> Multinomial<ScalarOf<E>>;
 
 }  // namespace stoat

@@ -32,6 +32,8 @@ class OneHot : public Categorical<S> {
 };
 template <class S>
 OneHot(const Vector<S>&) -> OneHot<S>;
+template <DenseLike E>
+OneHot(const E&) -> OneHot<ScalarOf<E>>;
 template <class S>
 OneHot(Vector<S>&&) -> OneHot<S>;
 

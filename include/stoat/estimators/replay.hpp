@@ -17,7 +17,7 @@ enum class SiteChoice {
 struct StochasticDerivative {
   int replays = 1;  ///< replays per sample; 0: every alternative of every site
   SiteChoice choice = SiteChoice::importance;
-  Flow flow = Flow::least_variance;  ///< of draws with unordered labels
+  Flow flow = Flow::least_variance;  ///< of unordered labels; one-hot draws of DebiasedSurrogate always use the independent flow
   static constexpr bool unbiased = true;
   std::string name() const;
   STOAT_SAMPLE;
@@ -28,7 +28,7 @@ struct StochasticDerivative {
 struct DebiasedSurrogate {
   int replays = 4;  ///< replays per sample; 0: every alternative of every site
   SiteChoice choice = SiteChoice::importance;
-  Flow flow = Flow::least_variance;  ///< of draws with unordered labels
+  Flow flow = Flow::least_variance;  ///< of unordered labels; one-hot draws of DebiasedSurrogate always use the independent flow
   static constexpr bool unbiased = true;
   std::string name() const;
   STOAT_SAMPLE;
