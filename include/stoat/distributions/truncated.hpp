@@ -157,7 +157,8 @@ struct Truncated {
       for (std::int64_t k = first; k <= last; ++k) sum += law.pmf(k);
       return sum;
     }
-    if (first <= s.lower) return law.cdf(last);
+    // No law is asked beyond the ends of its support.
+    if (first <= s.lower) return last >= s.upper ? 1.0 : law.cdf(last);
     if (last >= s.upper) return stoat::survival(law, first - 1);
     const double before = law.cdf(first - 1);
     return before < 0.5 ? law.cdf(last) - before : stoat::survival(law, first - 1) - stoat::survival(law, last);
