@@ -241,7 +241,7 @@ TEST_CASE("a checkpointed loop has the derivatives of the loop") {
   const Eigen::Vector4d x(0.5, 0.1, 1.3, 0.2);
   for (const std::int64_t steps : {0, 1, 2, 7, 100}) {
     CAPTURE(steps);
-    for (const std::size_t memory : {3000, 5000, 1 << 20}) {
+    for (const std::size_t memory : {std::size_t{3000}, std::size_t{5000}, std::size_t{1} << 20}) {
       CAPTURE(memory);
       const auto f = [&](const auto& v) { return simulate(v, steps, memory); };
       const auto g = [&](const auto& v) { return simulate_plainly(v, steps); };

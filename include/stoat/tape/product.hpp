@@ -59,7 +59,7 @@ auto operator*(const A& a, const B& b) {
 /// The inner product of two vectors of equal length.
 template <class A, class B>
   requires(detail::Operands<A, B>&& detail::is_column<std::remove_cvref_t<A>>&& detail::is_column<std::remove_cvref_t<B>>)
-CommonScalar<A, B> dot(const A& a, const B& b) {
+auto dot(const A& a, const B& b) {
   using S = CommonScalar<A, B>;
   return detail::inner_product<S>(detail::dense_operand<S>(a), detail::dense_operand<S>(b));
 }
