@@ -19,11 +19,7 @@ void SamplerBase::refill() {
   const std::size_t count = std::clamp<std::size_t>(site_, 4, buffer_size_);
   buffer_first_ = site_ & ~std::size_t{1};
   buffer_count_ = count & ~std::size_t{1};
-  for (std::size_t i = 0; i < buffer_count_; i += 2) {
-    const Words w = philox(plan_.key, (buffer_first_ + i) / 2, 0);
-    buffer_[i] = uniform53(w[0], w[1]);
-    buffer_[i + 1] = uniform53(w[2], w[3]);
-  }
+  uniforms(plan_.key, buffer_first_, std::span(buffer_).first(buffer_count_));
 }
 
 double SamplerBase::labelled_uniform(std::uint64_t label) {

@@ -3,7 +3,7 @@
 
 #include <stoat/distributions/binomial.hpp>
 #include <stoat/distributions/law.hpp>
-#include <stoat/tape/scalar.hpp>
+#include <stoat/tape/vector.hpp>
 
 namespace stoat {
 
@@ -22,7 +22,8 @@ struct Bernoulli {
     return Bernoulli<std::decay_t<decltype(f(p))>>(f(p));
   }
 
-  std::string problem() const { return p >= 0 && p <= 1 ? std::string() : outside("p", p, "[0, 1]"); }
+  bool valid() const { return p >= 0 && p <= 1; }
+  std::string problem() const { return valid() ? std::string() : outside("p", p, "[0, 1]"); }
   bool boundary() const { return p == 0 || p == 1; }
   Support support() const { return {0, 1}; }
   double pmf(std::int64_t k) const { return k == 1 ? p : k == 0 ? 1 - p : 0.0; }
@@ -44,5 +45,8 @@ struct Bernoulli {
 };
 template <class E>
 Bernoulli(E&&) -> Bernoulli<ScalarOf<E>>;
+template <class E>
+  requires DenseLike<std::remove_cvref_t<E>> Bernoulli(E&&)
+->Bernoulli<Dense<ScalarOf<E>, detail::columns_of<std::remove_cvref_t<E>>>>;
 
 }  // namespace stoat

@@ -3,7 +3,7 @@
 
 #include <stoat/distributions/binomial.hpp>
 #include <stoat/distributions/law.hpp>
-#include <stoat/tape/functions.hpp>
+#include <stoat/tape/vector.hpp>
 
 namespace stoat {
 
@@ -53,5 +53,8 @@ struct BernoulliLogit {
 };
 template <class E>
 BernoulliLogit(E&&) -> BernoulliLogit<ScalarOf<E>>;
+template <class E>
+  requires DenseLike<std::remove_cvref_t<E>> BernoulliLogit(E&&)
+->BernoulliLogit<Dense<ScalarOf<E>, detail::columns_of<std::remove_cvref_t<E>>>>;
 
 }  // namespace stoat

@@ -3,7 +3,7 @@
 
 #include <stoat/distributions/law.hpp>
 #include <stoat/distributions/negative_binomial.hpp>
-#include <stoat/tape/scalar.hpp>
+#include <stoat/tape/vector.hpp>
 
 namespace stoat {
 
@@ -56,5 +56,8 @@ struct Geometric {
 };
 template <class E>
 Geometric(E&&) -> Geometric<ScalarOf<E>>;
+template <class E>
+  requires DenseLike<std::remove_cvref_t<E>> Geometric(E&&)
+->Geometric<Dense<ScalarOf<E>, detail::columns_of<std::remove_cvref_t<E>>>>;
 
 }  // namespace stoat

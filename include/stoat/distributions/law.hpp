@@ -34,6 +34,7 @@
 // drawn from, it is the *measure-valued* one: weight * E[f(K+1) - f(K)] (Pflug 1989; Heidergott and Vazquez-Abad 2008).
 //
 // Each of the following members is optional; the free function of the same name uses it when present:
+//   bool valid() const;                          // problem().empty(), where that can be told faster
 //   std::string problem() const;                 // empty when the parameters are valid, else "p = 1.2 is outside [0, 1]"
 //   std::int64_t quantile(double u) const;       // smallest k with u < cdf(k), for u in [0, 1); default: a search in the cdf
 //   std::int64_t mode() const;                   // where that search starts: an outcome of high probability
@@ -95,7 +96,8 @@ concept DiscreteLaw = requires(const L& law) {
 
 /// A continuous law, drawn by a differentiable transformation of parameter-free noise (reparameterisation):
 ///   template <class Noise> S draw(Noise& noise) const;   // noise: a Boost.Random-conforming generator of 32-bit words
-///   std::string problem() const;
+///   bool valid() const;                          // problem().empty(), where that can be told faster
+//   std::string problem() const;
 template <class L>
 concept ContinuousLaw = requires {
   typename L::Scalar;

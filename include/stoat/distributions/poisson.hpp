@@ -2,7 +2,7 @@
 #pragma once
 
 #include <stoat/distributions/law.hpp>
-#include <stoat/tape/scalar.hpp>
+#include <stoat/tape/vector.hpp>
 
 namespace stoat {
 
@@ -52,5 +52,8 @@ struct Poisson {
 };
 template <class E>
 Poisson(E&&) -> Poisson<ScalarOf<E>>;
+template <class E>
+  requires DenseLike<std::remove_cvref_t<E>> Poisson(E&&)
+->Poisson<Dense<ScalarOf<E>, detail::columns_of<std::remove_cvref_t<E>>>>;
 
 }  // namespace stoat

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <stoat/distributions/law.hpp>
+#include <stoat/program/block.hpp>
 #include <stoat/program/compound.hpp>
 #include <stoat/program/discrete.hpp>
 #include <stoat/program/site.hpp>
@@ -71,6 +72,46 @@ class SamplerBase {
     else if (plan_.lowest) k = lowest(law);
     else k = quantile(law, u());
     return k;
+  }
+  /// The outcomes of n sites from here on, law(i) being the plain law of the i-th. write(i, k) takes them.
+  template <class Law, class Write>
+  void decide_block(std::size_t n, const Law& law, const Write& write) {
+    using L = std::remove_cvref_t<decltype(law(std::size_t{0}))>;
+    if (n == 0) return;
+    if (n > plan_.limit - std::min(plan_.limit, site_)) [[unlikely]]
+      too_many();
+    if constexpr (requires(const L& l) { l.problem(); })
+      for (std::size_t i = 0; i < n; ++i)
+        if (const L& l = law(i); !valid(l)) [[unlikely]] {
+          site_ += i;
+          complain(L::name, l.problem());
+        }
+    const std::size_t forced_here = std::min(n, plan_.forced.size() - std::min(plan_.forced.size(), site_));
+    for (std::size_t i = 0; i < forced_here; ++i) write(i, forced(plan_.forced[site_ + i], law(i).support(), L::name));
+    if (plan_.lowest) {
+      for (std::size_t i = forced_here; i < n; ++i) write(i, lowest(law(i)));
+    } else {
+      std::array<double, 256> u;
+      for (std::size_t i = forced_here; i < n; i += u.size()) {
+        const std::size_t count = std::min(u.size(), n - i);
+        uniforms(plan_.key, site_ + i, std::span(u).first(count));
+        for (std::size_t j = 0; j < count; ++j) write(i + j, quantile(law(i + j), u[j]));
+      }
+    }
+    if (plan_.changed >= site_ + forced_here && plan_.changed - site_ < n) {
+      const std::size_t i = plan_.changed - site_;
+      write(i, forced(plan_.change_to, law(i).support(), L::name));
+    }
+  }
+  template <class L>
+  static bool valid(const L& law) {
+    if constexpr (requires { law.valid(); }) return law.valid();
+    else return law.problem().empty();
+  }
+  /// Goes on after a block of n sites.
+  void skip(std::size_t n) {
+    site_ += n;
+    words_of(plan_.key.purpose, site_);
   }
   /// The lowest outcome of positive probability.
   template <PlainLaw L>
@@ -153,8 +194,27 @@ class Sampler : public SamplerBase, public CompoundDraws<Sampler<S>, S> {
 
   /// A discrete draw.
   template <DiscreteLaw L>
-  Discrete<S> operator()(const L& law) {
+    requires(!BlockLaw<L>)
+  Discrete<S>
+  operator()(const L& law) {
     return draw(law, [this] { return this->uniform(); });
+  }
+  /// A draw for each entry of the law's parameters.
+  template <BlockLaw L>
+  auto operator()(const L& law) {
+    const auto p = detail::first_parameter(law);
+    constexpr int C = detail::columns_of<std::remove_cvref_t<decltype(p)>>;
+    const std::size_t first = site_, n = static_cast<std::size_t>(p.size());
+    const std::size_t begin = outcomes_.size();
+    outcomes_.resize(begin + n);
+    std::int64_t* const k = outcomes_.data() + begin;
+    decide_block(
+        n, [&](std::size_t i) { return detail::plain_entry(law, static_cast<Eigen::Index>(i)); },
+        [k](std::size_t i, std::int64_t outcome) { k[i] = outcome; });
+    skip(n);
+    return DiscreteBlock<S, C>(*this, first, Dense<S, C>::filled(p.rows(), p.cols(), [&](S* out) {
+      for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<S>(k[i]);
+    }));
   }
   /// A discrete draw keyed by a label and its repetition in this run instead of the order of execution. Use labels where a
   /// changed outcome changes the number of draws: the same label keeps the same randomness.
@@ -204,12 +264,19 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
   using S = Var<T>;
 
   template <DiscreteLaw L>
-  Discrete<S> operator()(const L& law) {
+    requires(!BlockLaw<L>)
+  Discrete<S>
+  operator()(const L& law) {
     return draw(law, [this] { return this->uniform(); });
   }
   template <DiscreteLaw L>
   Discrete<S> operator()(const L& law, std::uint64_t label) {
     return draw(law, [this, label] { return this->labelled_uniform(label); });
+  }
+  /// A draw for each entry of the law's parameters; as variables, consecutive on the tape.
+  template <BlockLaw L>
+  auto operator()(const L& law) {
+    return block(law);
   }
   template <class U>
   OneHotDraw<S> operator()(const OneHot<U>& law) {
@@ -269,6 +336,66 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
  private:
   friend CompoundDraws<Sampler<Var<T>>, Var<T>>;
 
+  template <class L>
+  auto block(const L& law) {
+    const auto p = detail::first_parameter(law);
+    using D = std::remove_cvref_t<decltype(p)>;
+    constexpr int C = detail::columns_of<D>;
+    using P = std::remove_cvref_t<decltype(detail::plain_entry(law, 0))>;
+    static_assert(std::is_trivially_copyable_v<P>, "stoat: the plain form of a law must be trivially copyable");
+    const std::size_t first = site_, n = static_cast<std::size_t>(p.size());
+    P* const laws = tape_->arena().template allocate<P>(n);
+    for (std::size_t i = 0; i < n; ++i) new (laws + i) P(detail::plain_entry(law, static_cast<Eigen::Index>(i)));
+    if (mode_ == Outcomes::means) {
+      for (std::size_t i = 0; i < n; ++i)
+        if (const std::string trouble = problem(laws[i]); !trouble.empty()) [[unlikely]] {
+          site_ += i;
+          complain(P::name, trouble);
+        }
+      Site s;
+      s.law = &detail::LawTable<P>::table;
+      log_.resize(log_.size() + n, s);
+      means_.resize(means_.size() + n);
+      outcomes_.resize(outcomes_.size() + n);
+      skip(n);
+      return DiscreteBlock<S, C>(*this, first, Dense<S, C>(law.mean()));
+    }
+    const std::size_t begin = outcomes_.size();
+    outcomes_.resize(begin + n);
+    std::int64_t* const k = outcomes_.data() + begin;
+    decide_block(
+        n, [laws](std::size_t i) -> const P& { return laws[i]; }, [k](std::size_t i, std::int64_t outcome) { k[i] = outcome; });
+    T* const values = tape_->arena().template allocate<T>(n);
+    bool active = false;
+    law.map([&](const auto& x) {
+      if constexpr (is_var<ScalarOf<decltype(x)>>) active = active || x.active();
+      return 0.0;
+    });
+    Index node = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      Site s;
+      s.law = &detail::LawTable<P>::table;
+      s.plain = laws + i;
+      s.outcome = k[i];
+      s.first = static_cast<std::uint32_t>(parameters_.size());
+      values[i] = static_cast<T>(k[i]);
+      if (active) {
+        law.map([&](const auto& x) {
+          Index index = 0;
+          if constexpr (is_var<ScalarOf<decltype(x)>>)
+            if (x.active()) index = x.first() + static_cast<Index>(detail::entry_offset(x.layout(), static_cast<Eigen::Index>(i)));
+          parameters_.push_back(index);
+          return 0.0;
+        });
+        s.count = static_cast<std::uint32_t>(parameters_.size()) - s.first;
+        if (mode_ == Outcomes::variables) record_node(s, s.count);
+        if (i == 0) node = s.node;
+      }
+      log_.push_back(s);
+    }
+    skip(n);
+    return DiscreteBlock<S, C>(*this, first, Dense<S, C>::on_tape(values, node, p.rows(), p.cols()));
+  }
   /// A statement whose arguments trace.open() sets; the first of a site is remembered.
   void record_node(Site& s, std::size_t count) {
     const auto arguments = tape_->open_statement(count);

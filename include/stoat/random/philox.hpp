@@ -7,7 +7,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include <Random123/philox.h>
 
@@ -46,6 +48,10 @@ inline Words philox(const RunKey& key, std::uint64_t site, std::uint32_t word) {
 inline double uniform53(std::uint32_t low, std::uint32_t high) {
   return static_cast<double>((std::uint64_t{high} << 32 | low) >> 11) * 0x1p-53;
 }
+
+/// The uniform numbers of the sites first, first + 1, ...: site i has one half of the words at site i / 2. Several at a time are
+/// much cheaper than one by one, and the same bits on every machine.
+void uniforms(const RunKey& key, std::uint64_t first, std::span<double> out);
 
 /// The stream of random words at (key, site): a Boost.Random (and <random>) uniform random bit generator.
 class Generator {

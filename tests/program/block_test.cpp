@@ -1,0 +1,133 @@
+// Blocks of draws against single draws.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <vector>
+
+#include <stoat/stoat.hpp>
+
+using namespace stoat;
+
+namespace {
+
+Eigen::MatrixXd matrix(Eigen::Index rows, Eigen::Index cols) {
+  return Eigen::MatrixXd::NullaryExpr(
+      rows, cols, [](Eigen::Index i, Eigen::Index j) { return 0.5 + 0.45 * std::sin(static_cast<double>(3 * i + 7 * j) + 1); });
+}
+
+/// The layer by blocks and by single draws.
+struct Layers {
+  bool block;
+  template <class S>
+  S operator()(Sampler<S>& draw, const Vector<S>& t) const {
+    const Matrix<S> weights = t.matrix(0, 3, 2), logits = t.matrix(6, 2, 2);
+    const S first = draw(Bernoulli(logistic(t[0])));
+    const Matrix<S> hidden = coins(draw, Matrix<S>(logistic(logits * first + t[1])));
+    const Matrix<S> out = counts(draw, Matrix<S>(exp(weights * hidden)).transpose());
+    return sum(square(out)) + sum(out.col(0)) * hidden(0, 1);
+  }
+  template <class S>
+  Matrix<S> coins(Sampler<S>& draw, const Matrix<S>& p) const {
+    if (block) return draw(Bernoulli(p));
+    return Matrix<S>::generate(p.rows(), p.cols(), [&](Eigen::Index i, Eigen::Index j) { return S(draw(Bernoulli(p(i, j)))); });
+  }
+  template <class S>
+  Matrix<S> counts(Sampler<S>& draw, const Matrix<S>& rate) const {
+    if (block) return draw(Poisson(rate));
+    return Matrix<S>::generate(rate.rows(), rate.cols(),
+                               [&](Eigen::Index i, Eigen::Index j) { return S(draw(Poisson(rate(i, j)))); });
+  }
+};
+
+Eigen::VectorXd layer_theta() { return matrix(10, 1).array() - 0.6; }
+
+}  // namespace
+
+TEST_CASE("uniform numbers in bulk are those of single sites, wherever they begin and end") {
+  for (const std::uint64_t first : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{17}, (std::uint64_t{1} << 33) - 21})
+    for (const std::size_t n : {0, 1, 2, 3, 15, 16, 17, 33, 100}) {
+      const RunKey key{0x123456789abcdef0, 77 + (std::uint64_t{1} << 30), Purpose::pilot};
+      std::vector<double> u(n);
+      uniforms(key, first, u);
+      for (std::size_t i = 0; i < n; ++i) {
+        const Words w = philox(key, (first + i) / 2, 0);
+        CHECK(u[i] == ((first + i) % 2 ? uniform53(w[2], w[3]) : uniform53(w[0], w[1])));
+      }
+    }
+}
+
+TEST_CASE("a block draws what single draws would") {
+  const Eigen::MatrixXd p = matrix(37, 23);
+  const auto both = [&](const auto& by_block, const auto& singly) {
+    Sampler<double> a, b;
+    a.begin({.key = {.seed = 8}});
+    b.begin({.key = {.seed = 8}});
+    CHECK(a(Bernoulli(0.3)).value() == b(Bernoulli(0.3)).value());  // the block starts at an odd site
+    const auto x = by_block(a);
+    for (Eigen::Index j = 0; j < x.cols(); ++j)
+      for (Eigen::Index i = 0; i < x.rows(); ++i) CHECK(x.value(i, j) == singly(b, i, j));
+    CHECK(a.sites() == b.sites());
+    CHECK(a.outcomes() == b.outcomes());
+    CHECK(a(Normal(0, 1)) == b(Normal(0, 1)));
+    CHECK(a(Geometric(0.2)).value() == b(Geometric(0.2)).value());
+  };
+  const Matrix<double> m(p);
+  both([&](auto& d) { return d(Bernoulli(m)); }, [&](auto& d, auto i, auto j) { return d(Bernoulli(p(i, j))).value(); });
+  both([&](auto& d) { return d(Bernoulli(m.transpose())); },
+       [&](auto& d, auto i, auto j) { return d(Bernoulli(p(j, i))).value(); });
+  both([&](auto& d) { return d(Poisson(9 * m)); }, [&](auto& d, auto i, auto j) { return d(Poisson(9 * p(i, j))).value(); });
+  both([&](auto& d) { return d(Geometric(m.block(3, 2, 9, 11))); },
+       [&](auto& d, auto i, auto j) { return d(Geometric(p(i + 3, j + 2))).value(); });
+  both([&](auto& d) { return d(BernoulliLogit(4 * m)); },
+       [&](auto& d, auto i, auto j) { return d(BernoulliLogit(4 * p(i, j))).value(); });
+  both([&](auto& d) { return d(Bernoulli(m.col(4))); }, [&](auto& d, auto i, auto) { return d(Bernoulli(p(i, 4))).value(); });
+}
+
+TEST_CASE("programs with blocks have the estimates of programs with single draws, bit for bit") {
+  for (const AnyEstimator& e :
+       {AnyEstimator(ScoreFunction{}), AnyEstimator(StochasticDerivative{2}), AnyEstimator(DebiasedSurrogate{2}),
+        AnyEstimator(StraightThrough{}), AnyEstimator(SmoothedDerivative{1}), AnyEstimator(FiniteDifference{})}) {
+    CAPTURE(e.name());
+    const Estimate a = estimate(Layers{true}, layer_theta(), e, {.samples = 300, .seed = 4});
+    const Estimate b = estimate(Layers{false}, layer_theta(), e, {.samples = 300, .seed = 4});
+    CHECK(a.value == b.value);
+    CHECK((a.gradient - b.gradient).cwiseAbs().maxCoeff() <= 1e-13 * b.gradient.cwiseAbs().maxCoeff());
+    CHECK(b.gradient.norm() > 0.1);
+  }
+}
+
+TEST_CASE("a block is enumerated, replayed entry by entry, and has a mean") {
+  const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    const Vector<S> x = draw(Bernoulli(logistic(t)));
+    return square(sum(x) + 2 * x[0] * x[2]) + dot(x, t);
+  };
+  const Eigen::VectorXd theta = layer_theta().head(4);
+  const Exact truth = enumerate(program, theta);
+  const Estimate e = estimate(program, theta, StochasticDerivative{0}, {.samples = 20'000});
+  // Five standard errors: a false alarm in 1.7 million.
+  CHECK(((e.gradient - truth.gradient).array() / e.gradient_error.array()).abs().maxCoeff() < 5);
+
+  Trace<double> trace(program, theta);
+  trace.run({.seed = 2});
+  trace.record();
+  for (std::size_t i = 0; i < 4; ++i) {
+    CHECK(trace.replay(i, trace.site(i).outcome) == trace.cost());
+    CHECK(trace.replay(i, 1 - trace.site(i).outcome) != trace.cost());
+  }
+  const auto linear = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S { return dot(draw(Poisson(exp(t))).scalars(), t); };
+  const Estimate mean = estimate(linear, theta, MeanField{}, {.samples = 2});
+  CHECK(mean.value == doctest::Approx((theta.array().exp() * theta.array()).sum()));
+}
+
+TEST_CASE("a block names the entry that is wrong, and steers control flow by integers") {
+  const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    const auto x = draw(Bernoulli(t));
+    return x.value(1) == 1 ? S(x.scalars()[0]) : t[0];
+  };
+  const Estimate e = estimate(program, Eigen::Vector3d(0.5, 0.4, 0.3), ScoreFunction{}, {.samples = 10});
+  CHECK(e.value >= 0);
+  CHECK_THROWS_WITH_AS(estimate(program, Eigen::Vector3d(0.5, 0.4, 1.3), ScoreFunction{}, {.samples = 1}),
+                       doctest::Contains("Bernoulli: p = 1.3 is outside [0, 1] (site 2, run 0"), Error);
+  CHECK_THROWS_WITH_AS(estimate(program, Eigen::Vector3d(0.5, 0.4, 0.3), MeanField{}, {.samples = 1}),
+                       doctest::Contains("MeanField: the program reads the Bernoulli draw of site 1"), Error);
+}
