@@ -39,8 +39,9 @@ void check(const char* name, F f, double tolerance = 1e-8) {
     return S(f(a, b));
   };
   const Eigen::VectorXd x = start();
-  const auto [value, gradient] = value_and_gradient(on_vector, x);
-  CHECK(value == doctest::Approx(on_vector(Vector<double>(x))).epsilon(1e-12));
+  const auto result = value_and_gradient(on_vector, x);
+  const auto& gradient = result.second;
+  CHECK(result.first == doctest::Approx(on_vector(Vector<double>(x))).epsilon(1e-12));
   for (Eigen::Index j = 0; j < x.size(); ++j) {
     CAPTURE(j);
     const double d = test::difference(
