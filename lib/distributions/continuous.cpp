@@ -64,13 +64,6 @@ double gamma_excess(double d, double t) {
   // v - 1 - log v = 3 t + 3 t^2 + t^3 - 3 log(1 + t), and log1pmx is log(1 + t) - t
   return d * (t * t * (t - 1.5) - 3 * bm::log1pmx(t, quiet));
 }
-double normal_by_gamma(double a, double x) {
-  const double root = std::sqrt(a);
-  double z = (x - a) / root;
-  for (int i = 0; i < 6; ++i) z += (x - gamma_by_normal(a, z)) / (root + z * (2.0 / 3));
-  return z;
-}
-
 double log_beta_density(double a, double b, double x) {
   if (!(a > 0 && b > 0 && x >= 0 && x <= 1)) return nan;
   const auto formula = [&] {

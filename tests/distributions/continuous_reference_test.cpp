@@ -126,7 +126,8 @@ TEST_CASE("densities, tails and quantiles agree with Boost.Math in long double t
   check_against_reference(Cauchy(1, 0.5));
   for (const double shape : {0.3, 1.0, 7.0}) check_against_reference(Pareto(2.0, shape));
   for (const double shape : {1e-3, 0.1, 1.0, 2.5, 30.0, 1e3}) check_against_reference(Gamma(shape, 2.0));
-  check_against_reference(Gamma(1e5, 2.0), 0, 4);
+  check_against_reference(Gamma(0.99e5, 2.0), 0, 4);
+  check_against_reference(Gamma(1.01e5, 2.0), 0, 4);
   for (const double a : {0.01, 0.5, 1.0, 3.0, 3000.0})
     for (const double b : {0.02, 1.0, 7.0, 4000.0}) check_against_reference(Beta(a, b));
   for (const double freedom : {0.3, 1.0, 2.5, 30.0, 1e4, 1e7}) check_against_reference(StudentT(freedom));

@@ -371,12 +371,6 @@ TEST_CASE("derivatives of draws are finite and right at extreme parameters") {
       if (x < 1e-13) CHECK(close(d[0], truth, 1e-10, 1e-300));
       CHECK(std::isfinite(d[0]));
     }
-    // Near the threshold of the expansion by normal deviates, against the series of the incomplete gamma function.
-    for (const double shape : {1.001e5, 4e6}) {
-      const auto [x, d] = slope(gamma, run % 10, Eigen::VectorXd::Constant(1, shape));
-      const double truth = -gamma_p(D(shape, 1), x).tangent() / gamma_density(shape, x);
-      CHECK(close(d[0], truth, 1e-9));
-    }
     const auto [x, d] = slope(gamma, run, Eigen::VectorXd::Constant(1, 1e14));
     CHECK(close(d[0], 1 + (x - 1e14) / 2e14, 1e-12));
 

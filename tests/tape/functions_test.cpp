@@ -439,6 +439,33 @@ TEST_CASE("parameter derivatives of the incomplete gamma function at large shape
   }
 }
 
+TEST_CASE("the incomplete gamma function at the shape where its formulas change, and far beyond") {
+  // The two sides of the shape agree in value, first and second derivatives, as functions of the normal deviate.
+  const double a = detail::large_shape, step = 1e-6 * a;
+  using DD = Dual<Dual<double>>;
+  const auto jet_of = [](auto f, double shape, double x) { return f(DD(Dual<double>(shape, 1), Dual<double>(1)), x); };
+  for (const double z : {-6.0, -2.0, -0.3, 0.0, 1.0, 5.0}) {
+    CAPTURE(z);
+    const double x = a + z * std::sqrt(a);
+    const auto check = [&](auto f) {
+      const DD below = jet_of(f, a - step, x), above = jet_of(f, a + step, x);
+      const double d = 0.5 * (below.value().tangent() + above.value().tangent()),
+                   d2 = 0.5 * (below.tangent().tangent() + above.tangent().tangent());
+      CHECK(close(above.value().value() - below.value().value(), 2 * step * d, 1e-5));
+      CHECK(close(above.value().tangent() - below.value().tangent(), 2 * step * d2, 1e-4, 1e-3 * std::abs(d)));
+    };
+    check([](const auto& s, double t) { return gamma_p(s, t); });
+    check([](const auto& s, double t) { return gamma_q(s, t); });
+  }
+  // Cornish and Fisher's quantile, to which x itself rounds by 1e-16 a / sqrt(a) in units of z.
+  for (const double shape : {1e7, 1e12, 1e15})
+    for (const double z : {-5.0, -1.0, 0.0, 2.0, 6.0}) {
+      const double x = detail::LargeGamma<double>(shape, z).value, tolerance = 1e-12 + 2e-15 * std::sqrt(shape);
+      CHECK(close(gamma_p(shape, x), normal_cdf(z), tolerance, 0));
+      CHECK(close(gamma_q(shape, x), normal_cdf(-z), tolerance, 0));
+    }
+}
+
 TEST_CASE("the special functions of <cmath>") {
   UNARY(expint, {-1.5, 0.3, 2.0}, {1e-7});
   UNARY(riemann_zeta, {-2.5, -0.7, 0.4, 1.5, 3.0, 20.0}, {1e-7});

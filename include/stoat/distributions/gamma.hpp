@@ -18,8 +18,6 @@ double gamma_p_inverse(double a, double p);
 double gamma_q_inverse(double a, double q);
 /// d (v - 1 - log v) - z^2 / 2 with v = (1 + t)^3 and z^2 = 9 d t^2, without cancellation.
 double gamma_excess(double d, double t);
-/// The normal deviate z at which the expansion in gamma_by_normal has the value x.
-double normal_by_gamma(double a, double x);
 
 /// log of the density of the standard gamma law; d/da = log x - digamma(a), d/dx = (a - 1) / x - 1
 struct log_gamma_density_op {
@@ -34,14 +32,6 @@ struct log_gamma_density_op {
     else return quotient(T(a - T(1)), x) - T(1);
   }
 };
-
-/// The quantile of the standard gamma law at normal_cdf(z), by the expansion of Cornish and Fisher (1938): of order a^-3/2.
-template <class T>
-T gamma_by_normal(const T& a, double z) {
-  const T root = sqrt(a);
-  const double z2 = z * z;
-  return T(a + z * root + (z2 - 1) / 3 + z * (z2 - 7) / (36 * root) - (z2 * (3 * z2 + 7) - 16) / (810 * a));
-}
 
 /// log of a standard gamma draw, plain: the draw itself underflows for small shapes. Marsaglia and Tsang (2000); below
 /// shape 1, G(a) = G(a + 1) u^(1/a).
@@ -63,11 +53,6 @@ S log_gamma_draw(const S& shape, G& generator) {
   const double x = std::exp(y);
   // P(a, x) = x^a / Gamma(a + 1), within rounding.
   if (x < 1e-17) return implicit_root<S>(y, a, [&](const S& at) { return S(shape * at - lgamma(shape + 1)); });
-  // The derivative of P takes sqrt(a) terms; that of the expansion is right to 1e-12 from here on.
-  if (a > 1e5) {
-    const double z = normal_by_gamma(a, x);
-    return implicit_root<S>(y, x, [&](const S& at) { return S(exp(at) - gamma_by_normal(shape, z)); });
-  }
   return implicit_root<S>(y, x * gamma_density(a, x), [&](const S& at) { return S(gamma_p(shape, exp(at))); });
 }
 

@@ -53,29 +53,32 @@ class MultivariateNormal {
 
   MultivariateNormal(const Vector<S>& mean, const Matrix<S>& factor, std::string trouble)
       : mean_(mean), factor_(factor), trouble_(std::move(trouble)) {}
-  MultivariateNormal(const Vector<S>& mean, const Matrix<S>& matrix, bool factorised) : mean_(mean), factor_(matrix) {
-    const Eigen::Index n = mean.size();
-    const std::string matrix_name = factorised ? "factor" : "covariance";
-    if (matrix.rows() != n || matrix.cols() != n)
-      detail::shape_mismatch(("MultivariateNormal: " + matrix_name).c_str(), matrix.rows(), matrix.cols(), n, n);
-    const auto entry = [&](const std::string& what, const std::string& index, double v, const char* range) {
-      if (trouble_.empty()) trouble_ = outside(what + index, v, range);
-    };
-    for (Eigen::Index i = 0; i < n; ++i) {
-      if (const double m = detail::number(mean[i]); !std::isfinite(m))
-        entry("mean[", std::to_string(i) + "]", m, "(-infinity, infinity)");
-      for (Eigen::Index j = 0; j < n; ++j) {
-        const double v = detail::number(matrix(i, j));
-        const std::string index = "(" + std::to_string(i) + ", " + std::to_string(j) + ")";
-        if (j <= i && !std::isfinite(v)) entry(matrix_name, index, v, "(-infinity, infinity)");
-        if (factorised && j == i && !(v > 0)) entry(matrix_name, index, v, "(0, infinity)");
-        if (factorised && j > i && v != 0) entry(matrix_name, index, v, "{0}: it must be lower triangular");
-      }
-    }
+  MultivariateNormal(const Vector<S>& mean, const Matrix<S>& matrix, bool factorised)
+      : mean_(mean), factor_(matrix), trouble_(problem_of(mean, matrix, factorised)) {
     if (!trouble_.empty() || factorised) return;
     try {
       factor_ = cholesky(matrix);
     } catch (const Error& e) { trouble_ = std::string("covariance is not positive definite (") + e.what() + ")"; }
+  }
+  static std::string problem_of(const Vector<S>& mean, const Matrix<S>& matrix, bool factorised) {
+    const Eigen::Index n = mean.size();
+    if (matrix.rows() != n || matrix.cols() != n)
+      detail::shape_mismatch(factorised ? "MultivariateNormal: factor" : "MultivariateNormal: covariance", matrix.rows(),
+                             matrix.cols(), n, n);
+    for (Eigen::Index i = 0; i < n; ++i)
+      if (const double m = detail::number(mean[i]); !std::isfinite(m))
+        return outside("mean[" + std::to_string(i) + "]", m, "(-infinity, infinity)");
+    for (Eigen::Index j = 0; j < n; ++j)
+      for (Eigen::Index i = factorised ? 0 : j; i < n; ++i) {
+        const double v = detail::number(matrix(i, j));
+        const bool above = i < j, on = i == j;
+        if (above ? v == 0 : std::isfinite(v) && (v > 0 || !on || !factorised)) continue;
+        const char* const range = above              ? "{0}: it must be lower triangular"
+                                  : on && factorised ? "(0, infinity)"
+                                                     : "(-infinity, infinity)";
+        return outside((factorised ? "factor(" : "covariance(") + std::to_string(i) + ", " + std::to_string(j) + ")", v, range);
+      }
+    return {};
   }
   void check() const {
     if (!trouble_.empty()) throw InvalidArgument("MultivariateNormal: " + trouble_);

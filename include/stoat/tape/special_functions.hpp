@@ -123,6 +123,7 @@ bool negligible(const Dual<T, N>& term, const Dual<T, N>& sum) {
 }
 
 inline constexpr int most_terms = 10'000'000;  ///< about 10 sqrt(a) are needed
+inline constexpr double large_shape = 1e5;     ///< from here on the gamma law has expansions by normal deviates
 
 }  // namespace detail
 
@@ -133,11 +134,36 @@ STOAT_BINARY(gamma_density, T(special::gamma_density(detail::wide(x), detail::wi
 
 namespace detail {
 
+/// The quantile of the gamma law of a large shape a at normal_cdf(z): a + z sqrt(a) + (z^2 - 1) / 3 + (z^3 - 7 z) / (36 sqrt(a)) -
+/// (3 z^4 + 7 z^2 - 16) / (810 a) + ..., after Cornish and Fisher 1938.
+template <class T>
+struct LargeGamma {
+  T value, slope_a, slope_z;
+  LargeGamma(const T& a, const T& z) {
+    const T root = sqrt(a), z2 = z * z, c = z * (z2 - T(7)) / (T(36) * root), d = (z2 * (T(3) * z2 + T(7)) - T(16)) / (T(810) * a);
+    value = a + z * root + (z2 - T(1)) / T(3) + c - d;
+    slope_a = T(1) + (T(0.5) * z * root - T(0.5) * c + d) / a;
+    slope_z = root + T(2.0 / 3) * z + (z2 - T(7.0 / 3)) / (T(12) * root);
+  }
+};
+
+/// d P(a, x) / d a for a large shape: with P = normal_cdf(z) it is -density d x / d a at constant z.
+template <class T>
+T large_gamma_p_shape_slope(const T& a, const T& x) {
+  T z = (x - a) / sqrt(a);
+  for (int i = 0; i < 6; ++i) {
+    const LargeGamma<T> at(a, z);
+    z += (x - at.value) / at.slope_z;
+  }
+  return weighted(T(-gamma_density(a, x)), LargeGamma<T>(a, z).slope_a);
+}
+
 /// d P(a, x) / d a: term by term from P = sum_n x^(a+n) e^-x / Gamma(a+n+1) below x = a + 1, otherwise from the continued
 /// fraction of Q = 1 - P (Abramowitz and Stegun 1964, 6.5.29 and 6.5.31).
 template <class T>
 T gamma_p_shape_slope(const T& a, const T& x) {
   if (!(base_value(x) > 0) || std::isinf(base_value(x))) return T(0) * x * a;
+  if (base_value(a) > large_shape) return large_gamma_p_shape_slope(a, x);
   if (base_value(x) < base_value(a) + 1) {
     const T log_x = log(x);
     T psi = digamma(a + T(1)), c = 1, sum = log_x - psi;
