@@ -68,32 +68,23 @@ inline std::span<double> scratch(std::size_t n) {
 
 template <class L>
 struct LawTable {
+  static constexpr bool has_flows = requires(const L& l, std::span<const double> t) { l.flow_moment(Flow::inversion, t); };
   static const L& law(const void* p) { return *static_cast<const L*>(p); }
   static void mean_derivative(const void* p, std::span<double> out) {
     if constexpr (requires { law(p).mean_derivative(out); }) law(p).mean_derivative(out);
   }
   static void alternatives(const void* p, std::size_t site, std::int64_t k, Flow flow, Alternatives& out) {
-    const auto add = [&](std::int64_t y, auto&& weights) {
-      const std::size_t first = out.weights.size();
-      weights([&](std::size_t j, double w) { out.weights.push_back({static_cast<std::uint32_t>(j), w}); });
-      out.list.push_back({site, y, first, out.weights.size() - first});
-    };
-    if constexpr (requires { law(p).alternatives(k, flow, add); }) {
-      law(p).alternatives(k, flow, add);
+    if constexpr (has_flows) {
+      law(p).alternatives(k, flow, [&](std::int64_t y, auto&& weights) {
+        const std::size_t first = out.weights.size();
+        weights([&](std::size_t j, double w) { out.weights.push_back({static_cast<std::uint32_t>(j), w}); });
+        out.list.push_back({site, y, first, out.weights.size() - first});
+      });
     } else {
-      const double alpha = stoat::mixture(law(p));
-      const std::span<double> rate = scratch(static_cast<std::size_t>(parameter_count(law(p))));
-      const auto neighbour = [&](std::int64_t y) {
-        bool reached = false;
-        for (double& r : rate) r = mixed_rate(r, alpha), reached = reached || r != 0;
-        if (!reached) return;
-        add(y, [&](auto&& weight) {
-          for (std::size_t j = 0; j < rate.size(); ++j) weight(j, rate[j]);
-        });
-      };
-      // The down rate is minus the weight of a jump down seen as a change of the mean; as a weight it keeps its own sign.
-      if (k < law(p).support().upper) up_rate(law(p), k, rate), neighbour(k + 1);
-      if (k > law(p).support().lower) down_rate(law(p), k, rate), neighbour(k - 1);
+      stoat::alternatives(law(p), k, [&](std::int64_t y, int parameter, std::span<const double> weights) {
+        out.list.push_back({site, y, out.weights.size(), weights.size()});
+        for (const double w : weights) out.weights.push_back({static_cast<std::uint32_t>(parameter++), w});
+      });
     }
   }
   static double flow_moment(const void* p, Flow flow, std::span<const double> tangents) {
@@ -108,7 +99,6 @@ struct LawTable {
     for (std::size_t j = 0; j < out.size(); ++j) out[j] -= below[j];
   }
   static constexpr bool has_mean_derivative = requires(const L& l, std::span<double> out) { l.mean_derivative(out); };
-  static constexpr bool has_flows = requires(const L& l, std::span<const double> t) { l.flow_moment(Flow::inversion, t); };
   static constexpr bool one_hot = requires { requires L::one_hot; };
   static constexpr SiteLaw table{
       .name = L::name,
