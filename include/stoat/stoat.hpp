@@ -29,6 +29,7 @@
 #include <stoat/distributions/pareto.hpp>
 #include <stoat/distributions/poisson.hpp>
 #include <stoat/distributions/student_t.hpp>
+#include <stoat/distributions/table.hpp>
 #include <stoat/distributions/truncated.hpp>
 #include <stoat/distributions/uniform.hpp>
 #include <stoat/distributions/von_mises.hpp>
@@ -47,6 +48,7 @@
 #include <stoat/estimators/score_function.hpp>
 #include <stoat/estimators/smoothed.hpp>
 #include <stoat/optim/optimizer.hpp>
+#include <stoat/program/block.hpp>
 #include <stoat/program/compound.hpp>
 #include <stoat/program/program.hpp>
 #include <stoat/program/trace.hpp>

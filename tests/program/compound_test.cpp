@@ -211,6 +211,25 @@ TEST_CASE("one-hot draws are unit vectors, with an edge from every entry to the 
                        doctest::Contains("OneHot: probabilities[1] = -1 is outside [0, infinity)"), Error);
 }
 
+TEST_CASE("a table of outcomes, moving in outcomes and probabilities") {
+  const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    const auto [row, x] = draw(Table(Vector<S>{S(2.5), t[0], S(-1), t[0] * t[1]}, exp(Vector<S>{t[1], S(0), t[2], S(0)})));
+    return square(x) + (row.value() == 3 ? t[2] : S(0));
+  };
+  const Eigen::VectorXd theta = numbers({0.6, -0.4, 0.8});
+  const auto expected = [](const auto& t) {
+    using S = ScalarOf<decltype(t)>;
+    const S a = exp(t[1]), b = exp(t[2]);
+    return (a * 6.25 + square(t[0]) + b + square(t[0] * t[1]) + t[2]) / (a + b + 2);
+  };
+  const auto [value, gradient] = value_and_gradient(expected, theta);
+  const Exact x = enumerate(program, theta);
+  CHECK(x.value == doctest::Approx(value).epsilon(1e-13));
+  CHECK((x.gradient - gradient).norm() < 1e-12);
+  check_unbiased(program, theta, value, gradient);
+  CHECK_THROWS_AS(Table(Vector<double>{1, 2}, Vector<double>{1}), InvalidArgument);
+}
+
 TEST_CASE("multinomial draws have the multinomial law and exact derivatives") {
   const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
     const auto n = draw(Multinomial(4, exp(t)));

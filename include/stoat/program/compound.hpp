@@ -18,6 +18,7 @@
 #include <stoat/distributions/continuous.hpp>
 #include <stoat/distributions/multinomial.hpp>
 #include <stoat/distributions/one_hot.hpp>
+#include <stoat/distributions/table.hpp>
 #include <stoat/program/discrete.hpp>
 #include <stoat/program/site.hpp>
 #include <stoat/random/philox.hpp>
@@ -74,6 +75,13 @@ class Counts {
  private:
   std::vector<Discrete<S>> drawn_;
   std::int64_t total_, left_;
+};
+
+/// The outcome of draw(Table(outcomes, weights)).
+template <class S>
+struct TableDraw {
+  OneHotDraw<S> row;  ///< which row of the table
+  S x;                ///< its outcome
 };
 
 /// The outcome of draw.split(law, c).
@@ -213,6 +221,12 @@ class CompoundDraws {
     return {happened, w, happened.value() ? self()(Categorical<S>(rates)).value() : -1};
   }
 
+  /// One row of a table.
+  template <class U>
+  TableDraw<S> operator()(const Table<U>& law) {
+    const OneHotDraw<S> row = self()(OneHot<U>(law.weights));
+    return {row, S(dot(Vector<S>(law.outcomes), row.vector()))};
+  }
   /// Numbers of labels in n draws.
   template <class U>
   Counts<S> operator()(const Multinomial<U>& law) {
