@@ -360,8 +360,9 @@ TEST_CASE("functions of three arguments") {
     CAPTURE(name);
     const auto on_vector = [&](const auto& x) { return f(x[0], x[1], x[2]); };
     const Eigen::Vector3d x(a, b, c);
-    const auto [value, gradient] = value_and_gradient(on_vector, x);
-    CHECK(value == f(a, b, c));
+    const auto result = value_and_gradient(on_vector, x);
+    const auto& gradient = result.second;
+    CHECK(result.first == f(a, b, c));
     const Eigen::Matrix3d h = hessian(on_vector, x);
     const auto forward = [&](const Eigen::Vector3d& at, int k) {
       return directional_derivative(on_vector, at, Eigen::Vector3d::Unit(k));
