@@ -10,7 +10,7 @@ void SamplerBase::begin(const DrawPlan& plan) {
   outcomes_.clear();
   buffer_count_ = 0;
   noisy_ = false;
-  words_of(plan.key.purpose, 0);
+  restart_words();
   if (!labels_.empty()) labels_.clear();
 }
 
@@ -32,9 +32,7 @@ double SamplerBase::labelled_uniform(std::uint64_t label) {
 }
 
 void SamplerBase::next_words() {
-  RunKey key = plan_.key;
-  key.purpose = stream_purpose_;
-  words_ = philox(key, stream_, word_++);
+  words_ = philox(plan_.key, site_, word_++);
   word_used_ = 0;
   noisy_ = true;
 }

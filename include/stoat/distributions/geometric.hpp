@@ -22,7 +22,8 @@ struct Geometric {
     return Geometric<std::decay_t<decltype(f(p))>>(f(p));
   }
 
-  std::string problem() const { return p > 0 && p <= 1 ? std::string() : outside("p", p, "(0, 1]"); }
+  bool valid() const { return p > 0 && p <= 1; }
+  std::string problem() const { return valid() ? std::string() : outside("p", p, "(0, 1]"); }
   bool boundary() const { return p == 1; }
   Support support() const { return {}; }
   double pmf(std::int64_t k) const { return k < 0 ? 0.0 : p * power(k); }

@@ -29,7 +29,8 @@ struct Poisson {
     return Poisson<std::decay_t<decltype(f(rate))>>(f(rate));
   }
 
-  std::string problem() const { return rate >= 0 && std::isfinite(rate) ? std::string() : outside("rate", rate, "[0, infinity)"); }
+  bool valid() const { return rate >= 0 && std::isfinite(rate); }
+  std::string problem() const { return valid() ? std::string() : outside("rate", rate, "[0, infinity)"); }
   bool boundary() const { return rate == 0; }
   Support support() const { return {}; }
   double pmf(std::int64_t k) const { return detail::poisson_pmf(rate, k); }

@@ -64,10 +64,20 @@ auto first_parameter(const L& law) {
 inline Eigen::Index entry_offset(const Layout& layout, Eigen::Index i) {
   return layout.is_contiguous() ? i : layout.offset(i % layout.rows, i / layout.rows);
 }
-/// The plain law of entry i.
+/// The values without gaps.
+template <class S, int C>
+Dense<ValueOf<S>, C> packed(const Dense<S, C>& x) {
+  using T = ValueOf<S>;
+  if constexpr (!is_var<S>)
+    if (x.layout().is_contiguous()) return x;
+  return Dense<T, C>::filled(x.rows(), x.cols(), [&](T* out) {
+    for (Eigen::Index i = 0; i < x.size(); ++i) out[i] = x.data()[entry_offset(x.layout(), i)];
+  });
+}
+/// The plain law of entry i of a packed law.
 template <class L>
 auto plain_entry(const L& law, Eigen::Index i) {
-  return law.map([i](const auto& x) { return static_cast<double>(x.data()[entry_offset(x.layout(), i)]); });
+  return law.map([i](const auto& x) { return static_cast<double>(x.data()[i]); });
 }
 
 }  // namespace detail

@@ -60,10 +60,8 @@ class SamplerBase {
   /// The outcome of the next site under a plain law; `u()` gives its uniform.
   template <PlainLaw L, class U>
   std::int64_t decide(const L& law, U&& u) {
-    if constexpr (requires { law.problem(); }) {
-      if (const std::string trouble = law.problem(); !trouble.empty()) [[unlikely]]
-        complain(L::name, trouble);
-    }
+    if (!valid(law)) [[unlikely]]
+      complain(L::name, law);
     if (site_ >= plan_.limit) [[unlikely]]
       too_many();
     std::int64_t k;
@@ -73,45 +71,44 @@ class SamplerBase {
     else k = quantile(law, u());
     return k;
   }
-  /// The outcomes of n sites from here on, law(i) being the plain law of the i-th. write(i, k) takes them.
+  /// Decides n sites from here on, law(i) being the plain law of the i-th, and goes on after them. write(i, outcomes) takes the
+  /// outcomes of the sites i, i + 1, ... among them.
   template <class Law, class Write>
   void decide_block(std::size_t n, const Law& law, const Write& write) {
     using L = std::remove_cvref_t<decltype(law(std::size_t{0}))>;
-    if (n == 0) return;
     if (n > plan_.limit - std::min(plan_.limit, site_)) [[unlikely]]
       too_many();
-    if constexpr (requires(const L& l) { l.problem(); })
-      for (std::size_t i = 0; i < n; ++i)
-        if (const L& l = law(i); !valid(l)) [[unlikely]] {
-          site_ += i;
-          complain(L::name, l.problem());
+    constexpr std::size_t chunk = 256;  // what is in hand stays in the first-level cache
+    std::array<double, chunk> u;
+    std::array<std::int64_t, chunk> k;
+    for (std::size_t begin = 0; begin < n; begin += chunk) {
+      const std::size_t count = std::min(chunk, n - begin);
+      bool good = true;
+      for (std::size_t i = 0; i < count; ++i) good = good & valid(law(begin + i));
+      for (std::size_t i = 0; !good && i < count; ++i, ++site_)
+        if (!valid(law(begin + i))) complain(L::name, law(begin + i));
+      if (site_ >= plan_.forced.size() && !plan_.lowest) {
+        uniforms(plan_.key, site_, std::span(u).first(count));
+        for (std::size_t i = 0; i < count; ++i) k[i] = quantile(law(begin + i), u[i]);
+        if (plan_.changed - site_ < count) {
+          const std::size_t i = plan_.changed - site_;
+          k[i] = forced(plan_.change_to, law(begin + i).support(), L::name);
         }
-    const std::size_t forced_here = std::min(n, plan_.forced.size() - std::min(plan_.forced.size(), site_));
-    for (std::size_t i = 0; i < forced_here; ++i) write(i, forced(plan_.forced[site_ + i], law(i).support(), L::name));
-    if (plan_.lowest) {
-      for (std::size_t i = forced_here; i < n; ++i) write(i, lowest(law(i)));
-    } else {
-      std::array<double, 256> u;
-      for (std::size_t i = forced_here; i < n; i += u.size()) {
-        const std::size_t count = std::min(u.size(), n - i);
-        uniforms(plan_.key, site_ + i, std::span(u).first(count));
-        for (std::size_t j = 0; j < count; ++j) write(i + j, quantile(law(i + j), u[j]));
+        site_ += count;
+      } else {
+        for (std::size_t i = 0; i < count; ++i, ++site_) k[i] = decide(law(begin + i), [this] { return this->uniform(); });
       }
+      const std::span<const std::int64_t> done(k.data(), count);
+      outcomes_.insert(outcomes_.end(), done.begin(), done.end());
+      write(begin, done);
     }
-    if (plan_.changed >= site_ + forced_here && plan_.changed - site_ < n) {
-      const std::size_t i = plan_.changed - site_;
-      write(i, forced(plan_.change_to, law(i).support(), L::name));
-    }
+    restart_words();
   }
   template <class L>
   static bool valid(const L& law) {
     if constexpr (requires { law.valid(); }) return law.valid();
-    else return law.problem().empty();
-  }
-  /// Goes on after a block of n sites.
-  void skip(std::size_t n) {
-    site_ += n;
-    words_of(plan_.key.purpose, site_);
+    else if constexpr (requires { law.problem(); }) return law.problem().empty();
+    else return true;
   }
   /// The lowest outcome of positive probability.
   template <PlainLaw L>
@@ -124,7 +121,7 @@ class SamplerBase {
   void visited(std::int64_t k) {
     outcomes_.push_back(k);
     ++site_;
-    words_of(plan_.key.purpose, site_);
+    restart_words();
   }
   double uniform() {
     if (site_ - buffer_first_ >= buffer_count_) refill();
@@ -147,11 +144,14 @@ class SamplerBase {
     word_ = (word_ / blocks + 1) * blocks;
     word_used_ = 4;
   }
-  void words_of(Purpose purpose, std::uint64_t stream) {
-    stream_purpose_ = purpose;
-    stream_ = stream;
+  /// Raw words start at the present site.
+  void restart_words() {
     word_ = 1;
     word_used_ = 4;
+  }
+  template <PlainLaw L>
+  [[noreturn]] void complain(std::string_view name, const L& law) const {
+    complain(name, stoat::problem(law));
   }
   [[noreturn]] void complain(std::string_view law, const std::string& trouble) const;
   [[noreturn]] void too_many_parameters(std::string_view law, std::size_t site) const;
@@ -176,8 +176,6 @@ class SamplerBase {
   static constexpr std::size_t buffer_size_ = 32;
   std::size_t buffer_first_ = 0, buffer_count_ = 0;
   std::array<double, buffer_size_> buffer_{};
-  Purpose stream_purpose_ = Purpose::program;
-  std::uint64_t stream_ = 0;
   std::uint32_t word_ = 1;
   unsigned word_used_ = 4;
   bool noisy_ = false;
@@ -205,15 +203,13 @@ class Sampler : public SamplerBase, public CompoundDraws<Sampler<S>, S> {
     const auto p = detail::first_parameter(law);
     constexpr int C = detail::columns_of<std::remove_cvref_t<decltype(p)>>;
     const std::size_t first = site_, n = static_cast<std::size_t>(p.size());
-    const std::size_t begin = outcomes_.size();
-    outcomes_.resize(begin + n);
-    std::int64_t* const k = outcomes_.data() + begin;
-    decide_block(
-        n, [&](std::size_t i) { return detail::plain_entry(law, static_cast<Eigen::Index>(i)); },
-        [k](std::size_t i, std::int64_t outcome) { k[i] = outcome; });
-    skip(n);
+    const auto packed = law.map([](const auto& x) { return detail::packed(x); });
     return DiscreteBlock<S, C>(*this, first, Dense<S, C>::filled(p.rows(), p.cols(), [&](S* out) {
-      for (std::size_t i = 0; i < n; ++i) out[i] = static_cast<S>(k[i]);
+      decide_block(
+          n, [&](std::size_t i) { return detail::plain_entry(packed, static_cast<Eigen::Index>(i)); },
+          [&](std::size_t i, std::span<const std::int64_t> k) {
+            for (std::size_t j = 0; j < k.size(); ++j) out[i + j] = static_cast<S>(k[j]);
+          });
     }));
   }
   /// A discrete draw keyed by a label and its repetition in this run instead of the order of execution. Use labels where a
@@ -345,7 +341,8 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
     static_assert(std::is_trivially_copyable_v<P>, "stoat: the plain form of a law must be trivially copyable");
     const std::size_t first = site_, n = static_cast<std::size_t>(p.size());
     P* const laws = tape_->arena().template allocate<P>(n);
-    for (std::size_t i = 0; i < n; ++i) new (laws + i) P(detail::plain_entry(law, static_cast<Eigen::Index>(i)));
+    const auto packed = law.map([](const auto& x) { return detail::packed(x); });
+    for (std::size_t i = 0; i < n; ++i) new (laws + i) P(detail::plain_entry(packed, static_cast<Eigen::Index>(i)));
     if (mode_ == Outcomes::means) {
       for (std::size_t i = 0; i < n; ++i)
         if (const std::string trouble = problem(laws[i]); !trouble.empty()) [[unlikely]] {
@@ -357,14 +354,13 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
       log_.resize(log_.size() + n, s);
       means_.resize(means_.size() + n);
       outcomes_.resize(outcomes_.size() + n);
-      skip(n);
+      site_ += n;
+      restart_words();
       return DiscreteBlock<S, C>(*this, first, Dense<S, C>(law.mean()));
     }
-    const std::size_t begin = outcomes_.size();
-    outcomes_.resize(begin + n);
-    std::int64_t* const k = outcomes_.data() + begin;
     decide_block(
-        n, [laws](std::size_t i) -> const P& { return laws[i]; }, [k](std::size_t i, std::int64_t outcome) { k[i] = outcome; });
+        n, [laws](std::size_t i) -> const P& { return laws[i]; }, [](std::size_t, std::span<const std::int64_t>) {});
+    const std::int64_t* const k = outcomes_.data() + (outcomes_.size() - n);
     T* const values = tape_->arena().template allocate<T>(n);
     bool active = false;
     law.map([&](const auto& x) {
@@ -393,7 +389,6 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
       }
       log_.push_back(s);
     }
-    skip(n);
     return DiscreteBlock<S, C>(*this, first, Dense<S, C>::on_tape(values, node, p.rows(), p.cols()));
   }
   /// A statement whose arguments trace.open() sets; the first of a site is remembered.
