@@ -49,9 +49,10 @@ std::int64_t binomial_quantile(std::int64_t n, double p, double u) {
   const double q = 1 - p, trials = static_cast<double>(n), mean = trials * p;
   const auto up = [n, odds = p / q](std::int64_t k) { return odds * static_cast<double>(n - k) / static_cast<double>(k + 1); };
   if (mean <= small_mean) return sum_up(u, mean, Support{0, n}, std::exp(trials * std::log1p(-p)), up);
-  const double x = std::clamp(approximate(u, mean, mean * q, q - p, 1 - 6 * p * q, (q - p) * (1 - 12 * p * q)), 0.0, trials);
+  const auto [guess, certain] = approximate(u, mean, mean * q, q - p, 1 - 6 * p * q, (q - p) * (1 - 12 * p * q));
+  const double x = std::clamp(guess, 0.0, trials);
   const auto k = std::min(static_cast<std::int64_t>(std::min(x, 0x1p62)), n);
-  if (mean * q > large_variance || k == n) return k;
+  if (certain || mean * q > large_variance || k == n) return k;
   const auto from = [&](const auto& policy) {
     return walk(k, Support{0, n}, u, cdf_of(trials, p, x, policy), pmf_of(trials, p, x, policy), up);
   };
@@ -85,9 +86,10 @@ std::int64_t poisson_quantile(double rate, double u) {
   if (rate == 0) return 0;
   const auto up = [rate](std::int64_t k) { return rate / static_cast<double>(k + 1); };
   if (rate <= small_mean) return sum_up(u, rate, Support{}, std::exp(-rate), up);
-  const double x = std::clamp(approximate(u, rate, rate, 1, 1, 1), 0.0, 0x1p62);
+  const auto [guess, certain] = approximate(u, rate, rate, 1, 1, 1);
+  const double x = std::clamp(guess, 0.0, 0x1p62);
   const auto k = static_cast<std::int64_t>(x);
-  if (rate > large_variance) return k;
+  if (certain || rate > large_variance) return k;
   return walk(k, Support{}, u, poisson_cdf(rate, k), poisson_pmf(rate, k), up);
 }
 

@@ -31,16 +31,24 @@ inline constexpr double farthest = 0x1p62;               // no outcome is drawn 
 /// The standard normal quantile at u, or at half a step of 2^-53 if u = 0.
 inline double normal_at(double u) { return -bm::constants::root_two<double>() * bm::erfc_inv(2 * std::max(u, 0x1p-54), fast); }
 
+/// An outcome, and whether it is known to be the quantile.
+struct Approximation {
+  double x;
+  bool certain;
+};
 /// The quantile at u by a Cornish-Fisher expansion of fourth order with Sheppard's correction for the integers; a, b and c are
-/// the third, fourth and fifth cumulant over the variance.
-inline double approximate(double u, double mean, double variance, double a, double b, double c) {
+/// the third, fourth and fifth cumulant over the variance. For Poisson and binomial laws with a variance from 20 on and within
+/// four standard deviations the unrounded value is measured to be right to 0.006 / variance^1.5 near the mean and 2 /
+/// variance^1.5 at the ends: farther than several times that from where the rounding changes, it is certain.
+inline Approximation approximate(double u, double mean, double variance, double a, double b, double c) {
   const double z = normal_at(u);
   const double v = variance - 1.0 / 12, sd = std::sqrt(v), z2 = z * z;
   a *= variance / v;
-  return std::round(
+  const double x =
       mean + sd * z + a * (z2 - 1) / 6 + z * (3 * b * (z2 - 3) - 2 * a * a * (2 * z2 - 5)) / (72 * sd) +
-      (27 * c * (z2 * (z2 - 6) + 3) - 135 * a * b * (z2 * (z2 - 5) + 2) + 10 * a * a * a * (z2 * (12 * z2 - 53) + 17)) /
-          (3240 * v));
+      (27 * c * (z2 * (z2 - 6) + 3) - 135 * a * b * (z2 * (z2 - 5) + 2) + 10 * a * a * a * (z2 * (12 * z2 - 53) + 17)) / (3240 * v);
+  const double rounded = std::round(x);
+  return {rounded, z2 < 16 && 0.5 - std::abs(x - rounded) > (0.02 + 0.05 * z2 * z2) / (v * sd)};
 }
 
 /// The smallest k with u < F(k), summing up from p = pmf(lower) by the ratios up(k) = pmf(k+1) / pmf(k).

@@ -57,7 +57,7 @@ std::int64_t negative_binomial_quantile(double r, double p, double u) {
   const auto outcome = [](double y) { return y > 0 ? static_cast<std::int64_t>(std::min(y, farthest)) : 0; };
   double x;
   if (r > 40) {
-    x = approximate(u, mean, mean / p, (1 + q) / p, (1 + q * (4 + q)) / (p * p), (1 + q * (11 + q * (11 + q))) / (p * p * p));
+    x = approximate(u, mean, mean / p, (1 + q) / p, (1 + q * (4 + q)) / (p * p), (1 + q * (11 + q * (11 + q))) / (p * p * p)).x;
     if (mean < 1e9 * p)  // within a few outcomes
       return walk(outcome(x), Support{}, u, cdf(outcome(x)), negative_binomial_pmf(r, p, outcome(x)),
                   [&](std::int64_t k) { return q * (r + static_cast<double>(k)) / static_cast<double>(k + 1); });

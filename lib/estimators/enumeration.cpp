@@ -23,10 +23,14 @@ bool advance(Trace<T>& trace, std::vector<std::int64_t>& path, double before, bo
         k = y;
         return true;
       }
-      // Past the mode of a law with a tail nothing better follows.
-      if (!support.finite() && y > k && s.pmf(y) <= s.pmf(y - 1)) {
-        end = y;
-        break;
+      // The end of an infinite law is where all that is left has a negligible probability (a survival by default is 1 - cdf,
+      // which may stay above 0 by rounding).
+      if (!support.finite()) {
+        const double rest = s.law->survival(s.plain, y);
+        if (before * rest < tail || (q == 0 && rest < 1e-12)) {
+          end = y;
+          break;
+        }
       }
     }
   } else {

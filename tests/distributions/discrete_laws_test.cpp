@@ -667,6 +667,20 @@ TEST_CASE("zero-inflated, truncated and all other laws in programs agree with en
   check_program(overdispersed, Eigen::Vector2d(r, p), exact);
 }
 
+TEST_CASE("enumeration passes over gaps and second modes of infinite laws") {
+  const auto inflated = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S { return draw(ZeroInflated(t[0], Poisson(t[1]))); };
+  const Exact x = enumerate(inflated, Eigen::Vector2d(0.3, 100), {.tail = 1e-16});
+  CHECK(x.value == doctest::Approx(70).epsilon(1e-12));
+  CHECK(x.gradient[0] == doctest::Approx(-100).epsilon(1e-12));
+  CHECK(x.gradient[1] == doctest::Approx(0.7).epsilon(1e-10));
+  const auto gap = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    return draw(ZeroInflated(t[0], Truncated(Poisson(2.0), 5, Support::unbounded)));
+  };
+  const double above = survival(Poisson(2.0), 4);  // E [X; X >= 5] = 2 P(X >= 4)
+  const double mean = 2 * survival(Poisson(2.0), 3) / above;
+  CHECK(enumerate(gap, Eigen::VectorXd::Constant(1, 0.3), {.tail = 1e-16}).value == doctest::Approx(0.7 * mean).epsilon(1e-12));
+}
+
 TEST_CASE("means are differentiable functions of the parameters") {
   const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
     S sum = draw(BernoulliLogit(t[0]));

@@ -105,6 +105,36 @@ TEST_CASE("pmf, cdf and quantile agree with Boost.Math in long double to 1e-12")
   }
 }
 
+TEST_CASE("quantiles of medium and large means are exact right up to the steps of the cdf") {
+  const auto check = [](const auto& law) {
+    const auto r = reference(law);
+    const double m = static_cast<double>(mean(r)), sd = static_cast<double>(standard_deviation(r));
+    for (double z = -4.5; z <= 4.5; z += 0.15) {
+      const auto k = static_cast<std::int64_t>(std::floor(m + z * sd));
+      if (!law.support().contains(k) || !law.support().contains(k + 1)) continue;
+      CAPTURE(k);
+      const Long step = cdf(r, static_cast<Long>(k));
+      for (double part = 0.3; part > 1e-9; part *= 0.3) {
+        const double below = part * law.pmf(k), above = part * law.pmf(k + 1);
+        CAPTURE(part);
+        if (below > 1e-12) CHECK(law.quantile(static_cast<double>(step - below)) == k);
+        if (above > 1e-12) CHECK(law.quantile(static_cast<double>(step + above)) == k + 1);
+      }
+    }
+  };
+  for (const double rate : {40.1, 55.0, 100.0, 1e3, 3e4, 9.9e4, 1.1e5, 1e6}) {
+    CAPTURE(rate);
+    check(Poisson(rate));
+  }
+  for (const auto& [n, p] :
+       {std::pair(82, 0.495), {100, 0.45}, {500, 0.1}, {500, 0.9}, {100'000, 0.001}, {10'000, 0.3}, {1'000'000, 0.3}}) {
+    const Binomial law(n, p);
+    CAPTURE(law.n);
+    CAPTURE(law.p);
+    check(law);
+  }
+}
+
 TEST_CASE("quantile stays in the support and returns at once, whatever the parameters") {
   const double top = 1 - 0x1p-53;
   for (const double u : {0.0, 0x1p-53, 1e-12, 0.3, 0.5, 0.99, top}) {

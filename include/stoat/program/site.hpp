@@ -39,6 +39,7 @@ struct SiteLaw {
   std::string_view name;
   Support (*support)(const void*);
   double (*pmf)(const void*, std::int64_t);
+  double (*survival)(const void*, std::int64_t);
   void (*score)(const void*, std::int64_t, std::span<double>);
   void (*pmf_derivative)(const void*, std::int64_t, std::span<double>);
   void (*smoothed)(const void*, std::int64_t, double alpha, std::span<double>);
@@ -104,6 +105,7 @@ struct LawTable {
       .name = L::name,
       .support = [](const void* p) { return law(p).support(); },
       .pmf = [](const void* p, std::int64_t k) -> double { return law(p).pmf(k); },
+      .survival = [](const void* p, std::int64_t k) -> double { return stoat::survival(law(p), k); },
       .score = [](const void* p, std::int64_t k, std::span<double> out) { stoat::score(law(p), k, out); },
       .pmf_derivative = &pmf_derivative,
       .smoothed = [](const void* p, std::int64_t k, double alpha,
