@@ -119,6 +119,41 @@ TEST_CASE("a block is enumerated, replayed entry by entry, and has a mean") {
   CHECK(mean.value == doctest::Approx((theta.array().exp() * theta.array()).sum()));
 }
 
+TEST_CASE("labels by column: those of single draws, with their estimates") {
+  const auto program = [](bool block) {
+    return [block]<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+      const Matrix<S> w = exp(t.matrix(0, 3, 2)) * (1 + S(draw(Bernoulli(logistic(t[0])))));
+      const Vector<S> tilt{S(1), t[1]};
+      if (block) {
+        const auto k = draw(Categorical(w));
+        return square(dot(k.scalars(), tilt)) + static_cast<double>(k.value(1));
+      }
+      const auto a = draw(Categorical(w.col(0))), b = draw(Categorical(w.col(1)));
+      return square(a + b * t[1]) + static_cast<double>(b.value());
+    };
+  };
+  const Eigen::VectorXd theta = layer_theta().head(6);
+  const Exact truth = enumerate(program(true), theta);
+  CHECK((truth.gradient - enumerate(program(false), theta).gradient).norm() < 1e-12);
+  CHECK(truth.gradient.norm() > 0.1);
+  for (const AnyEstimator& e :
+       {AnyEstimator(ScoreFunction{}), AnyEstimator(StochasticDerivative{2}), AnyEstimator(DebiasedSurrogate{2}),
+        AnyEstimator(StraightThrough{}), AnyEstimator(SmoothedDerivative{1})}) {
+    CAPTURE(e.name());
+    const Estimate a = estimate(program(true), theta, e, {.samples = 300, .seed = 4});
+    const Estimate b = estimate(program(false), theta, e, {.samples = 300, .seed = 4});
+    CHECK(a.value == doctest::Approx(b.value).epsilon(1e-13));
+    CHECK((a.gradient - b.gradient).cwiseAbs().maxCoeff() <= 1e-12 * b.gradient.cwiseAbs().maxCoeff());
+  }
+  const auto linear = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    return dot(draw(Categorical(exp(t.matrix(0, 3, 2)))).scalars(), t.head(2));
+  };
+  const Exact mean = enumerate(linear, theta);
+  const Estimate field = estimate(linear, theta, MeanField{}, {.samples = 2});
+  CHECK(field.value == doctest::Approx(mean.value));
+  CHECK((field.gradient - mean.gradient).norm() < 1e-12);
+}
+
 TEST_CASE("a block names the entry that is wrong, and steers control flow by integers") {
   const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
     const auto x = draw(Bernoulli(t));

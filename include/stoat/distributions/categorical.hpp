@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include <stoat/distributions/flow.hpp>
 #include <stoat/distributions/law.hpp>
@@ -169,7 +170,24 @@ class Categorical {
 template <class S>
 Categorical(const Vector<S>&) -> Categorical<S>;
 template <DenseLike E>
-Categorical(const E&) -> Categorical<ScalarOf<E>>;
+  requires detail::is_column<E> Categorical(const E&)
+->Categorical<ScalarOf<E>>;
+
+/// Categorical(matrix): one label for each column of weights. draw() gives a DiscreteBlock, a vector of labels.
+template <class S>
+class Categorical<Matrix<S>> {
+ public:
+  using Scalar = Matrix<S>;
+  explicit Categorical(Matrix<S> weights) : weights_(std::move(weights)) {}
+  const Matrix<S>& weights() const { return weights_; }
+
+ private:
+  Matrix<S> weights_;
+};
+template <DenseLike E>
+  requires(!detail::is_column<E>)
+Categorical(const E&)
+->Categorical<Matrix<ScalarOf<E>>>;
 template <class S>
 Categorical(Vector<S>&&) -> Categorical<S>;
 

@@ -218,6 +218,19 @@ class Sampler : public SamplerBase, public CompoundDraws<Sampler<S>, S> {
   Discrete<S> operator()(const L& law, std::uint64_t label) {
     return draw(law, [this, label] { return this->labelled_uniform(label); });
   }
+  /// A label for each column of weights.
+  template <class U>
+  DiscreteBlock<S, 1> operator()(const Categorical<Matrix<U>>& law) {
+    const Matrix<U>& w = law.weights();
+    const std::size_t first = site_;
+    return {*this, first, Vector<S>::filled(w.cols(), 1, [&](S* out) {
+              for (Eigen::Index j = 0; j < w.cols(); ++j) {
+                const std::int64_t k = decide(CategoricalView(w.col(j)), [this] { return this->uniform(); });
+                visited(k);
+                out[j] = static_cast<S>(k);
+              }
+            })};
+  }
   /// A label and its unit vector.
   template <class U>
   OneHotDraw<S> operator()(const OneHot<U>& law) {
@@ -273,6 +286,10 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
   template <BlockLaw L>
   auto operator()(const L& law) {
     return block(law);
+  }
+  template <class U>
+  DiscreteBlock<S, 1> operator()(const Categorical<Matrix<U>>& law) {
+    return columns(law.weights());
   }
   template <class U>
   OneHotDraw<S> operator()(const OneHot<U>& law) {
@@ -390,6 +407,54 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
       log_.push_back(s);
     }
     return DiscreteBlock<S, C>(*this, first, Dense<S, C>::on_tape(values, node, p.rows(), p.cols()));
+  }
+  template <class U>
+  DiscreteBlock<S, 1> columns(const Matrix<U>& w) {
+    using P = CategoricalView<T>;
+    const std::size_t first = site_;
+    const Eigen::Index n = w.cols(), size = w.rows();
+    std::vector<std::int64_t> labels(static_cast<std::size_t>(n));
+    for (std::int64_t& k : labels) {
+      const CategoricalView column(w.col(&k - labels.data()));
+      if (mode_ == Outcomes::means) {
+        if (const std::string trouble = column.problem(); !trouble.empty()) complain(P::name, trouble);
+      } else {
+        k = decide(column, [this] { return this->uniform(); });
+      }
+      visited(k);
+    }
+    const Matrix<S> p = normalised(Matrix<S>(w));  // of all columns, as one operation
+    const auto column = [&](Eigen::Index j) { return p.eigen().data() + j * size; };
+    if (mode_ == Outcomes::means) {
+      Site s;
+      s.law = &detail::LawTable<P>::table;
+      log_.resize(log_.size() + labels.size(), s);
+      means_.resize(means_.size() + labels.size());
+      return {*this, first,
+              p.transpose() * Vector<S>(Eigen::VectorX<T>(Eigen::VectorX<T>::LinSpaced(size, 0, static_cast<T>(size - 1))))};
+    }
+    T* const values = tape_->arena().template allocate<T>(labels.size());
+    Index node = 0;
+    for (Eigen::Index j = 0; j < n; ++j) {
+      const std::int64_t k = labels[static_cast<std::size_t>(j)];
+      Site s;
+      s.law = &detail::LawTable<P>::table;
+      s.plain = keep(P(column(j), size));
+      s.outcome = k;
+      s.first = static_cast<std::uint32_t>(parameters_.size());
+      values[j] = static_cast<T>(k);
+      if (p.active()) {
+        for (Eigen::Index i = 0; i < size; ++i) parameters_.push_back(p.first() + static_cast<Index>(j * size + i));
+        s.count = static_cast<std::uint32_t>(size);
+        if (mode_ == Outcomes::variables) {
+          if (size > 255) too_many_parameters(P::name, first + static_cast<std::size_t>(j));
+          record_node(s, s.count);
+        }
+        if (j == 0) node = s.node;
+      }
+      log_.push_back(s);
+    }
+    return {*this, first, Vector<S>::on_tape(values, node, n, 1)};
   }
   /// A statement whose arguments trace.open() sets; the first of a site is remembered.
   void record_node(Site& s, std::size_t count) {
