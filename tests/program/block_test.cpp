@@ -45,7 +45,7 @@ Eigen::VectorXd layer_theta() { return matrix(10, 1).array() - 0.6; }
 
 TEST_CASE("uniform numbers in bulk are those of single sites, wherever they begin and end") {
   for (const std::uint64_t first : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{17}, (std::uint64_t{1} << 33) - 21})
-    for (const std::size_t n : {0, 1, 2, 3, 15, 16, 17, 33, 100}) {
+    for (const std::size_t n : std::initializer_list<std::size_t>{0, 1, 2, 3, 15, 16, 17, 33, 100}) {
       const RunKey key{0x123456789abcdef0, 77 + (std::uint64_t{1} << 30), Purpose::pilot};
       std::vector<double> u(n);
       uniforms(key, first, u);
