@@ -122,6 +122,20 @@ bool negligible(const Dual<T, N>& term, const Dual<T, N>& sum) {
   return true;
 }
 
+/// Whether a continued fraction has settled. Tangents take up to twice the steps of the value; where they are small differences
+/// of large numbers, rounding keeps them from ever standing still.
+class Settled {
+ public:
+  template <class T>
+  bool operator()(int step, const T& change, const T& now) {
+    if (first_ == 0 && negligible(base_value(change), base_value(now))) first_ = step;
+    return first_ != 0 && (step > 2 * first_ + 20 || negligible(change, now));
+  }
+
+ private:
+  int first_ = 0;  ///< the step from which on the value stands still
+};
+
 inline constexpr int most_terms = 10'000'000;  ///< about 10 sqrt(a) are needed
 inline constexpr double large_shape = 1e5;     ///< from here on the gamma law has expansions by normal deviates
 
@@ -185,6 +199,7 @@ T gamma_p_shape_slope(const T& a, const T& x) {
   using D = Dual<T>;
   const D shape(a, T(1)), at(x);
   D b = at + 1 - shape, c = D(1) / D(1e-300), d = D(1) / b, h = d;
+  Settled settled;
   for (int i = 1; i < most_terms; ++i) {
     const D e = D(-i) * (D(i) - shape);
     b += 2;
@@ -192,7 +207,7 @@ T gamma_p_shape_slope(const T& a, const T& x) {
     c = b + e / c;
     const D factor = d * c, change = h * (factor - 1);
     h *= factor;
-    if (negligible(change, h)) break;
+    if (settled(i, change, h)) break;
   }
   return -gamma_density(a, x) * x * ((log(x) - digamma(a)) * h.value() + h.tangent());
 }
@@ -231,6 +246,7 @@ T ibeta_slope(const T& a, const T& b, const T& x) {
   using D = Dual<T>;
   const D p(a, T(K == 0)), q(b, T(K == 1)), at(x);
   D c = 1, d = D(1) / (D(1) - (p + q) * at / (p + 1)), h = d;
+  Settled settled;
   for (int m = 1; m < most_terms; ++m) {
     const D even = D(m) * (q - D(m)) * at / ((p + D(2 * m - 1)) * (p + D(2 * m)));
     d = D(1) / (D(1) + even * d);
@@ -241,7 +257,7 @@ T ibeta_slope(const T& a, const T& b, const T& x) {
     c = D(1) + odd / c;
     const D factor = d * c, change = h * (factor - 1);
     h *= factor;
-    if (negligible(change, h)) break;
+    if (settled(m, change, h)) break;
   }
   const T weight = beta_density(a, b, x) * x * (T(1) - x) / a;
   const T log_slope = K == 0 ? log(x) - digamma(a) + digamma(a + b) - T(1) / a : log1p(-x) - digamma(b) + digamma(a + b);
