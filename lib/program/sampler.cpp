@@ -32,6 +32,8 @@ double SamplerBase::labelled_uniform(std::uint64_t label) {
 }
 
 void SamplerBase::next_words() {
+  // Word 0 belongs to the sites' own uniforms.
+  if (word_ == 0) throw Error("more continuous draws after one site than there are random words for " + where());
   words_ = philox(plan_.key, site_, word_++);
   word_used_ = 0;
   noisy_ = true;

@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <utility>
 
 #include <stoat/distributions/law.hpp>
 #include <stoat/program/discrete.hpp>
@@ -17,6 +19,12 @@ namespace stoat {
 /// A law of single numbers whose parameters are vectors or matrices of one shape: Bernoulli(P), Poisson(rates).
 template <class L>
 concept BlockLaw = DiscreteLaw<L> && DenseLike<typename L::Scalar>;
+
+/// A law whose draw is one number.
+template <class L>
+concept SingleDraw = DiscreteLaw<L> && !BlockLaw<L> && !requires {
+  requires decltype(std::declval<const L&>().plain())::one_hot;
+};
 
 /// The outcomes of a block of draws: a vector or matrix in arithmetic, integers to steer control flow.
 template <class S, int C>

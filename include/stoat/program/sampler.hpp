@@ -138,9 +138,9 @@ class SamplerBase {
     if constexpr (DenseLike<decltype(x)>) return Vector<S>(x);
     else return static_cast<S>(x);
   }
-  /// Goes on at the next multiple of so many blocks of words, far beyond what one draw uses.
+  /// Goes on at the next multiple of so many blocks of words, beyond what one draw hardly ever uses.
   void align_words() {
-    constexpr std::uint32_t blocks = 256;
+    constexpr std::uint32_t blocks = 16;
     word_ = (word_ / blocks + 1) * blocks;
     word_used_ = 4;
   }
@@ -191,10 +191,8 @@ class Sampler : public SamplerBase, public CompoundDraws<Sampler<S>, S> {
   using CompoundDraws<Sampler<S>, S>::operator();
 
   /// A discrete draw.
-  template <DiscreteLaw L>
-    requires(!BlockLaw<L>)
-  Discrete<S>
-  operator()(const L& law) {
+  template <SingleDraw L>
+  Discrete<S> operator()(const L& law) {
     return draw(law, [this] { return this->uniform(); });
   }
   /// A draw for each entry of the law's parameters.
@@ -214,7 +212,7 @@ class Sampler : public SamplerBase, public CompoundDraws<Sampler<S>, S> {
   }
   /// A discrete draw keyed by a label and its repetition in this run instead of the order of execution. Use labels where a
   /// changed outcome changes the number of draws: the same label keeps the same randomness.
-  template <DiscreteLaw L>
+  template <SingleDraw L>
   Discrete<S> operator()(const L& law, std::uint64_t label) {
     return draw(law, [this, label] { return this->labelled_uniform(label); });
   }
@@ -272,13 +270,11 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
   using CompoundDraws<Sampler<Var<T>>, Var<T>>::operator();
   using S = Var<T>;
 
-  template <DiscreteLaw L>
-    requires(!BlockLaw<L>)
-  Discrete<S>
-  operator()(const L& law) {
+  template <SingleDraw L>
+  Discrete<S> operator()(const L& law) {
     return draw(law, [this] { return this->uniform(); });
   }
-  template <DiscreteLaw L>
+  template <SingleDraw L>
   Discrete<S> operator()(const L& law, std::uint64_t label) {
     return draw(law, [this, label] { return this->labelled_uniform(label); });
   }
