@@ -204,9 +204,10 @@ int main(int argc, char** argv) {
     double boost = std::numeric_limits<double>::infinity();
     for (const std::string& engine : engines) boost = std::min(boost, time_of(law + " " + engine));
     const double run = time_of(law + " run");
-    if (std::isinf(boost)) boost = std::numeric_limits<double>::quiet_NaN();
-    std::printf("%-26s %9.2f %9.2f %9.2f %9.2f %9.2f %9.2f\n", law.c_str(), boost, run, run / boost, time_of(law + " record"),
-                time_of(law + " score"), time_of(law + " smoothed"));
+    std::printf("%-26s ", law.c_str());
+    if (std::isinf(boost)) std::printf("%9s %9.2f %9s", "-", run, "-");
+    else std::printf("%9.2f %9.2f %9.2f", boost, run, run / boost);
+    std::printf(" %9.2f %9.2f %9.2f\n", time_of(law + " record"), time_of(law + " score"), time_of(law + " smoothed"));
   }
   for (const std::string law : {"Bernoulli", "Poisson"})
     std::printf("block of %-17s %9s %9.2f   (%.0f million draws per second)\n", law.c_str(), "", time_of("block " + law) / rows,
