@@ -1,187 +1,18 @@
-// stoat/program/sampler.hpp: where a program gets its draws from.
-//
-// Every discrete draw is a *sample site*, numbered in the order of execution. Its outcome is the law's inversion of one
-// uniform number keyed by (seed, run, site), unless it is forced: a replay forces the sites before a changed one to their
-// recorded outcomes, the changed one to its alternative, and lets all later ones draw on the same keys.
+// stoat/program/sampler.hpp: where a program gets its draws from: plain numbers in a run, variables in a recording.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
-#include <stoat/distributions/law.hpp>
 #include <stoat/program/block.hpp>
 #include <stoat/program/compound.hpp>
 #include <stoat/program/discrete.hpp>
+#include <stoat/program/sampler_base.hpp>
 #include <stoat/program/site.hpp>
-#include <stoat/random/philox.hpp>
 
 namespace stoat {
-
-inline constexpr std::size_t no_site = std::numeric_limits<std::size_t>::max();
-
-/// How the draws of a run are decided.
-struct DrawPlan {
-  RunKey key;
-  std::span<const std::int64_t> forced{};    ///< outcomes of the first sites
-  std::size_t changed = no_site;             ///< the site after them that is forced to another outcome ...
-  std::int64_t change_to = 0;                ///< ... this one
-  bool lowest = false;                       ///< afterwards: the lowest outcome of positive probability instead of a draw
-  std::size_t limit = std::size_t{1} << 24;  ///< most draws of one run
-};
-
-/// What samplers of plain and recorded runs share. It is a Boost.Random uniform random bit generator: raw words continue in
-/// the stream of the last site, so noise taken from them is repeated by replays and shifts no other draw.
-class SamplerBase {
- public:
-  using result_type = std::uint32_t;
-  static constexpr result_type min() { return 0; }
-  static constexpr result_type max() { return 0xffffffff; }
-  result_type operator()() {
-    if (word_used_ == 4) next_words();
-    return words_[word_used_++];
-  }
-
-  /// Number of sites visited so far in this run.
-  std::size_t sites() const { return site_; }
-  const std::vector<std::int64_t>& outcomes() const { return outcomes_; }
-  /// True once raw words were used in this run: continuous draws, noise from Boost.Random.
-  bool noisy() const { return noisy_; }
-  /// "(site 17, run 3)"
-  std::string where() const;
-
- protected:
-  void begin(const DrawPlan& plan);
-
-  /// The outcome of the next site under a plain law; `u()` gives its uniform.
-  template <PlainLaw L, class U>
-  std::int64_t decide(const L& law, U&& u) {
-    if (!valid(law)) [[unlikely]]
-      complain(L::name, law);
-    if (site_ >= plan_.limit) [[unlikely]]
-      too_many();
-    std::int64_t k;
-    if (site_ < plan_.forced.size()) k = forced(plan_.forced[site_], law.support(), L::name);
-    else if (site_ == plan_.changed) k = forced(plan_.change_to, law.support(), L::name);
-    else if (plan_.lowest) k = lowest(law);
-    else k = quantile(law, u());
-    return k;
-  }
-  /// Decides n sites from here on, law(i) being the plain law of the i-th, and goes on after them. write(i, outcomes) takes the
-  /// outcomes of the sites i, i + 1, ... among them.
-  template <class Law, class Write>
-  void decide_block(std::size_t n, const Law& law, const Write& write) {
-    using L = std::remove_cvref_t<decltype(law(std::size_t{0}))>;
-    if (n > plan_.limit - std::min(plan_.limit, site_)) [[unlikely]]
-      too_many();
-    constexpr std::size_t chunk = 256;  // what is in hand stays in the first-level cache
-    std::array<double, chunk> u;
-    std::array<std::int64_t, chunk> k;
-    for (std::size_t begin = 0; begin < n; begin += chunk) {
-      const std::size_t count = std::min(chunk, n - begin);
-      bool good = true;
-      for (std::size_t i = 0; i < count; ++i) good = good & valid(law(begin + i));
-      for (std::size_t i = 0; !good && i < count; ++i, ++site_)
-        if (!valid(law(begin + i))) complain(L::name, law(begin + i));
-      if (site_ >= plan_.forced.size() && !plan_.lowest) {
-        uniforms(plan_.key, site_, std::span(u).first(count));
-        for (std::size_t i = 0; i < count; ++i) k[i] = quantile(law(begin + i), u[i]);
-        if (plan_.changed - site_ < count) {
-          const std::size_t i = plan_.changed - site_;
-          k[i] = forced(plan_.change_to, law(begin + i).support(), L::name);
-        }
-        site_ += count;
-      } else {
-        for (std::size_t i = 0; i < count; ++i, ++site_) k[i] = decide(law(begin + i), [this] { return this->uniform(); });
-      }
-      const std::span<const std::int64_t> done(k.data(), count);
-      outcomes_.insert(outcomes_.end(), done.begin(), done.end());
-      write(begin, done);
-    }
-    restart_words();
-  }
-  template <class L>
-  static bool valid(const L& law) {
-    if constexpr (requires { law.valid(); }) return law.valid();
-    else if constexpr (requires { law.problem(); }) return law.problem().empty();
-    else return true;
-  }
-  /// The lowest outcome of positive probability.
-  template <PlainLaw L>
-  static std::int64_t lowest(const L& law) {
-    const Support support = law.support();
-    std::int64_t k = support.lower;
-    while (k < support.upper && !(law.pmf(k) > 0)) ++k;
-    return k;
-  }
-  void visited(std::int64_t k) {
-    outcomes_.push_back(k);
-    ++site_;
-    restart_words();
-  }
-  double uniform() {
-    if (site_ - buffer_first_ >= buffer_count_) refill();
-    return buffer_[site_ - buffer_first_];
-  }
-  double labelled_uniform(std::uint64_t label);
-  template <class S, ContinuousLaw L>
-  auto continuous(const L& law) {
-    if (const std::string trouble = detail::plain(law).problem(); !trouble.empty()) [[unlikely]]
-      complain(L::name, trouble);
-    auto x = law.draw(*this);
-    // A law that rejects uses more or fewer words as its parameters change: what comes next starts at a place of its own.
-    if constexpr (requires { requires L::rejection; }) align_words();
-    if constexpr (DenseLike<decltype(x)>) return Vector<S>(x);
-    else return static_cast<S>(x);
-  }
-  /// Goes on at the next multiple of so many blocks of words, beyond what one draw hardly ever uses.
-  void align_words() {
-    constexpr std::uint32_t blocks = 16;
-    word_ = (word_ / blocks + 1) * blocks;
-    word_used_ = 4;
-  }
-  /// Raw words start at the present site.
-  void restart_words() {
-    word_ = 1;
-    word_used_ = 4;
-  }
-  template <PlainLaw L>
-  [[noreturn]] void complain(std::string_view name, const L& law) const {
-    complain(name, stoat::problem(law));
-  }
-  [[noreturn]] void complain(std::string_view law, const std::string& trouble) const;
-  [[noreturn]] void too_many_parameters(std::string_view law, std::size_t site) const;
-  [[noreturn]] void mean_as_number(std::string_view law, std::size_t site) const;
-  std::int64_t forced(std::int64_t k, const Support& support, std::string_view law) const {
-    if (!support.contains(k)) [[unlikely]]
-      out_of_support(k, support, law);
-    return k;
-  }
-
-  std::size_t site_ = 0;
-  std::vector<std::int64_t> outcomes_;
-
- private:
-  void next_words();
-  void refill();
-  [[noreturn]] void too_many() const;
-  [[noreturn]] void out_of_support(std::int64_t k, const Support& support, std::string_view law) const;
-
-  DrawPlan plan_;
-  // Two uniforms come from one Philox block; blocks are generated in runs.
-  static constexpr std::size_t buffer_size_ = 32;
-  std::size_t buffer_first_ = 0, buffer_count_ = 0;
-  std::array<double, buffer_size_> buffer_{};
-  std::uint32_t word_ = 1;
-  unsigned word_used_ = 4;
-  bool noisy_ = false;
-  Words words_{};
-  std::unordered_map<std::uint64_t, std::uint32_t> labels_;
-};
 
 /// The draws of a plain run.
 template <class S>
