@@ -52,12 +52,6 @@ void SamplerBase::complain(std::string_view law, const std::string& trouble) con
   throw Error(std::string(law) + ": " + trouble + " " + where());
 }
 
-void SamplerBase::too_many_parameters(std::string_view law, std::size_t site) const {
-  throw Refusal(std::string(law) +
-                ": arithmetic on the outcome of a law with more than 255 parameters has no surrogate edge (site " +
-                std::to_string(site) + ", run " + std::to_string(plan_.key.run) + ")");
-}
-
 void SamplerBase::mean_as_number(std::string_view law, std::size_t site) const {
   throw Refusal("MeanField: the program reads the " + std::string(law) + " draw of site " + std::to_string(site) +
                 " as a bool or an integer; a mean is neither");

@@ -139,9 +139,11 @@ Flow Trace<T>::best_flow(const Site& s) const {
 template <class T>
 void Trace<T>::cut() {
   if (open_)
-    for (const Site& s : recorder_.log())
+    for (const Site& s : recorder_.log()) {
+      if (s.edges) static_cast<Edges<T>*>(s.edges)->open = false;
       // Not a partial of zero: an infinite adjoint times zero would reach the parameters as NaN. The sink takes it.
-      if (s.node) std::fill_n(tape_.indices() + s.arguments, s.count, Argument{0});
+      else if (s.node) std::fill_n(tape_.indices() + s.arguments, s.count, Argument{0});
+    }
   open_ = false;
 }
 

@@ -166,3 +166,59 @@ TEST_CASE("a block names the entry that is wrong, and steers control flow by int
   CHECK_THROWS_WITH_AS(estimate(program, Eigen::Vector3d(0.5, 0.4, 0.3), MeanField{}, {.samples = 1}),
                        doctest::Contains("MeanField: the program reads the Bernoulli draw of site 1"), Error);
 }
+
+TEST_CASE("a block of draws is one operation on the tape, whatever its size") {
+  const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    const Matrix<S> p(logistic(t.matrix(0, 20, 5)));
+    const Matrix<S> x = draw(Bernoulli(p));
+    const Matrix<S> y = draw(Geometric(p));
+    return sum(square(x + 2.0 * y));
+  };
+  Trace<double> trace(program, Eigen::VectorXd::LinSpaced(100, -1, 1));
+  trace.run({1, 0});
+  trace.record(Outcomes::constants);
+  const auto index = trace.tape().size();
+  trace.record(Outcomes::variables);
+  CHECK(trace.sites() == 200);
+  CHECK(trace.tape().arguments() == 0);       // no statements but operations
+  CHECK(trace.tape().size() - index >= 200);  // the outcomes are variables
+  CHECK(trace.site(0).edges == trace.site(99).edges);
+  CHECK(trace.site(100).edges == trace.site(199).edges);
+  CHECK(trace.site(0).edges != trace.site(100).edges);
+  // The slopes of the two-sided smoothed derivative by hand: 2 (x + 2 y) (slope + 2 slope') p (1 - p).
+  trace.open(SmoothedEdge{});
+  trace.begin_sweep();
+  trace.seed_cost(1);
+  Eigen::VectorXd gradient = Eigen::VectorXd::Zero(100);
+  trace.sweep(gradient);
+  for (Eigen::Index i = 0; i < 100; ++i) {
+    const double p = 1 / (1 + std::exp(1 - 2 * static_cast<double>(i) / 99));
+    const auto x = trace.site(static_cast<std::size_t>(i)).outcome, y = trace.site(static_cast<std::size_t>(100 + i)).outcome;
+    const double slope = 0.5 / (x ? p : 1 - p);
+    const double slopes = -0.5 * (static_cast<double>(y) / (p * (1 - p)) + static_cast<double>(y + 1) / p);
+    const double expected = 2 * static_cast<double>(x + 2 * y) * (slope + 2 * slopes) * p * (1 - p);
+    CHECK(gradient[i] == doctest::Approx(expected).epsilon(1e-12));
+    CHECK(trace.edge_adjoint(static_cast<std::size_t>(i), 0) ==
+          doctest::Approx(2 * static_cast<double>(x + 2 * y) * slope).epsilon(1e-12));
+  }
+  // Cut again, nothing passes.
+  trace.cut();
+  trace.begin_sweep();
+  trace.seed_cost(1);
+  gradient.setZero();
+  trace.sweep(gradient);
+  CHECK(gradient.isZero());
+}
+
+TEST_CASE("a label of many has edges to all its probabilities") {
+  // The cost is linear in the label, so that the smoothed derivative is unbiased.
+  const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    const Vector<double> slopes(Eigen::VectorXd::LinSpaced(400, -1, 1));
+    return 0.01 * draw(Categorical(Vector<S>(exp(slopes * t[0]))));
+  };
+  const Eigen::VectorXd theta = Eigen::VectorXd::Constant(1, 0.4);
+  const Exact x = enumerate(program, theta);
+  const Estimate e = estimate(program, theta, SmoothedDerivative{}, {.samples = 4000, .seed = 8});
+  CHECK(std::abs(e.gradient[0] - x.gradient[0]) < 5 * e.gradient_error[0]);  // false alarm once in 1.7 million
+  CHECK(std::abs(x.gradient[0]) > 20 * e.gradient_error[0]);
+}

@@ -48,7 +48,10 @@ struct Geometric {
   double mixture() const { return 0; }
   /// -1 / p^2 E[f(K+1) - f(K)], K failures before the second success.
   MeasureValued<NegativeBinomial<double>> measure_valued(int) const { return {-1 / (p * p), NegativeBinomial<double>(2, p)}; }
-  S mean() const { return S((1 - p) / p); }
+  S mean() const {
+    if constexpr (DenseLike<S>) return S(cwise_quotient(1 - p, p));
+    else return S((1 - p) / p);
+  }
   void mean_derivative(std::span<double> out) const { out[0] = -1 / (p * p); }
 
  private:

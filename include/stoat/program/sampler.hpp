@@ -9,6 +9,7 @@
 #include <stoat/program/block.hpp>
 #include <stoat/program/compound.hpp>
 #include <stoat/program/discrete.hpp>
+#include <stoat/program/edges.hpp>
 #include <stoat/program/sampler_base.hpp>
 #include <stoat/program/site.hpp>
 
@@ -109,7 +110,7 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
   Discrete<S> operator()(const L& law, std::uint64_t label) {
     return draw(law, [this, label] { return this->labelled_uniform(label); });
   }
-  /// A draw for each entry of the law's parameters; as variables, consecutive on the tape.
+  /// A draw for each entry of the law's parameters; as variables, the outputs of one operation.
   template <BlockLaw L>
   auto operator()(const L& law) {
     return block(law);
@@ -150,23 +151,28 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
     log_[site].number = true;
     return outcome;
   }
-  /// The outcome as a variable: recorded when first asked for, as a statement with one argument per active parameter.
+  /// The outcome as a variable: recorded when first asked for, as a statement with one argument per parameter.
   S variable(std::size_t site, std::int64_t outcome) {
     if (mode_ == Outcomes::means) return means_[site];
     Site& s = log_[site];
     if (mode_ == Outcomes::constants || s.count == 0) return S(outcome);
     if (s.node == 0) {
-      if (s.count > 255) [[unlikely]]
-        too_many_parameters(s.law->name, site);
-      record_node(s, s.count);
+      if (s.count <= 255) {
+        const auto arguments = tape_->open_statement(s.count);
+        std::fill_n(arguments.partials, s.count, Partial<T>{});
+        std::fill_n(arguments.indices, s.count, Argument{});
+        s.node = arguments.index, s.arguments = arguments.first;
+      } else {
+        record_edges(std::span(&s, 1), 1, s.count);
+      }
     }
     return S(static_cast<T>(outcome), s.node, tape_->tag());
   }
-  /// The unit vector of a label, of `size` variables with one argument each.
+  /// The unit vector of a label: `size` variables, each with an edge to its own probability.
   Vector<S> unit_vector(std::size_t site, std::int64_t label, Eigen::Index size) {
     Site& s = log_[site];
     if (mode_ == Outcomes::variables && s.count > 0 && s.node == 0)
-      for (Eigen::Index j = 0; j < size; ++j) record_node(s, 1);
+      record_edges(std::span(&s, 1), static_cast<std::size_t>(size), 1);
     T* const values = tape_->arena().template allocate<T>(static_cast<std::size_t>(size));
     std::fill_n(values, size, T(0));
     values[label] = T(1);
@@ -211,7 +217,6 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
       if constexpr (is_var<ScalarOf<decltype(x)>>) active = active || x.active();
       return 0.0;
     });
-    Index node = 0;
     for (std::size_t i = 0; i < n; ++i) {
       Site s;
       s.law = &detail::LawTable<P>::table;
@@ -228,12 +233,10 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
           return 0.0;
         });
         s.count = static_cast<std::uint32_t>(parameters_.size()) - s.first;
-        if (mode_ == Outcomes::variables) record_node(s, s.count);
-        if (i == 0) node = s.node;
       }
       log_.push_back(s);
     }
-    return DiscreteBlock<S, C>(*this, first, Dense<S, C>::on_tape(values, node, p.rows(), p.cols()));
+    return DiscreteBlock<S, C>(*this, first, Dense<S, C>::on_tape(values, record_edges(first), p.rows(), p.cols()));
   }
   template <class U>
   DiscreteBlock<S, 1> columns(const Matrix<U>& w) {
@@ -261,7 +264,6 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
               p.transpose() * Vector<S>(Eigen::VectorX<T>(Eigen::VectorX<T>::LinSpaced(size, 0, static_cast<T>(size - 1))))};
     }
     T* const values = tape_->arena().template allocate<T>(labels.size());
-    Index node = 0;
     for (Eigen::Index j = 0; j < n; ++j) {
       const std::int64_t k = labels[static_cast<std::size_t>(j)];
       Site s;
@@ -273,22 +275,21 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
       if (p.active()) {
         for (Eigen::Index i = 0; i < size; ++i) parameters_.push_back(p.first() + static_cast<Index>(j * size + i));
         s.count = static_cast<std::uint32_t>(size);
-        if (mode_ == Outcomes::variables) {
-          if (size > 255) too_many_parameters(P::name, first + static_cast<std::size_t>(j));
-          record_node(s, s.count);
-        }
-        if (j == 0) node = s.node;
       }
       log_.push_back(s);
     }
-    return {*this, first, Vector<S>::on_tape(values, node, n, 1)};
+    return {*this, first, Vector<S>::on_tape(values, record_edges(first), n, 1)};
   }
-  /// A statement whose arguments trace.open() sets; the first of a site is remembered.
-  void record_node(Site& s, std::size_t count) {
-    const auto arguments = tape_->open_statement(count);
-    std::fill_n(arguments.partials, count, Partial<T>{});
-    std::fill_n(arguments.indices, count, Argument{});
-    if (s.node == 0) s.node = arguments.index, s.arguments = arguments.first;
+  /// The outcomes of the sites from `first` on as the outputs of one operation, if they are to be variables. Returns the first.
+  Index record_edges(std::size_t first) {
+    if (first == log_.size() || log_[first].count == 0 || mode_ != Outcomes::variables) return 0;
+    return record_edges(std::span(log_).subspan(first), log_.size() - first, log_[first].count);
+  }
+  /// An operation for these sites: so many outputs, each with edges to `count` parameters.
+  Index record_edges(std::span<Site> sites, std::size_t outputs, std::uint32_t count) {
+    Edges<T>* const edges = Edges<T>::record(*tape_, outputs, count, parameters_, sites[0].first);
+    for (std::size_t i = 0; i < sites.size(); ++i) sites[i].node = edges->at + static_cast<Index>(i), sites[i].edges = edges;
+    return edges->at;
   }
 
   template <class L, class U>

@@ -153,7 +153,6 @@ class SamplerBase {
     complain(name, stoat::problem(law));
   }
   [[noreturn]] void complain(std::string_view law, const std::string& trouble) const;
-  [[noreturn]] void too_many_parameters(std::string_view law, std::size_t site) const;
   [[noreturn]] void mean_as_number(std::string_view law, std::size_t site) const;
   std::int64_t forced(std::int64_t k, const Support& support, std::string_view law) const {
     if (!support.contains(k)) [[unlikely]]

@@ -129,7 +129,8 @@ struct Site {
   std::uint32_t first = 0, count = 0;  ///< its parameters among Recording::parameters
   Index node = 0;                      ///< the outcome as a variable, or the first of them, once arithmetic asked for it
   bool number = false;                 ///< read as bool or integer
-  std::size_t arguments = 0;           ///< position of the node's partials on the tape
+  std::size_t arguments = 0;           ///< position of the node's partials on the tape ...
+  void* edges = nullptr;               ///< ... or the Edges<T> of the operation that the node belongs to
 
   double pmf(std::int64_t k) const { return law->pmf(plain, k); }
 };

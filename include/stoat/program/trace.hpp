@@ -94,7 +94,9 @@ class Trace {
     const Site& s = recorder_.log()[site];
     if (s.node == 0) return T(0);
     const T adjoint = tape_.adjoints()[s.node + (s.law->one_hot ? j : 0)];
-    return adjoint == T(0) ? T(0) : adjoint * tape_.partials()[s.arguments + j].value;
+    if (adjoint == T(0)) return T(0);
+    if (s.edges) return adjoint * slopes(s)[j];
+    return adjoint * tape_.partials()[s.arguments + j].value;
   }
 
   /// d_c of every parameter of every site at once, along up to four directions in theta (columns): with at most four
@@ -124,10 +126,20 @@ class Trace {
     slopes_.resize(s.count);
     if (s.law->one_hot) std::fill(slopes_.begin(), slopes_.end(), 1.0);
     else rule(s, std::span<double>(slopes_));
+    if (s.edges) {
+      static_cast<Edges<T>*>(s.edges)->open = true;
+      std::transform(slopes_.begin(), slopes_.end(), slopes(s), [](double x) { return static_cast<T>(x); });
+      return;
+    }
     for (std::uint32_t j = 0; j < s.count; ++j) {
       tape_.partials()[s.arguments + j].value = static_cast<T>(slopes_[j]);
       tape_.indices()[s.arguments + j].index = recorder_.parameters()[s.first + j];
     }
+  }
+  /// The slopes of a site whose outcome is an output of an operation with others.
+  static T* slopes(const Site& s) {
+    const auto& edges = *static_cast<const Edges<T>*>(s.edges);
+    return edges.slopes + (s.first - edges.first);
   }
   void record_plan(const DrawPlan& plan, Outcomes outcomes);
   T checked(T cost, const SamplerBase& sampler) const;
