@@ -5,6 +5,7 @@
 #include <cmath>
 #include <exception>
 #include <iomanip>
+#include <numeric>
 #include <ostream>
 
 #ifdef _OPENMP
@@ -71,6 +72,28 @@ namespace {
 constexpr std::uint64_t pilot_runs = 64;
 constexpr std::uint64_t largest_round = 256;  // blocks
 
+/// Deals the data to samples: in every epoch a shuffle of all of them (Fisher and Yates).
+class Deal {
+ public:
+  Deal(std::size_t data, std::uint64_t seed) : order_(data), seed_(seed) {}
+  std::size_t operator()(std::uint64_t sample) {
+    if (order_.empty()) return 0;
+    const std::uint64_t epoch = sample / order_.size();
+    if (epoch != epoch_) {
+      epoch_ = epoch;
+      std::iota(order_.begin(), order_.end(), std::size_t{0});
+      Generator words({seed_, epoch, Purpose::data});
+      for (std::size_t i = order_.size() - 1; i > 0; --i)
+        std::swap(order_[i], order_[static_cast<std::size_t>(words.uniform() * static_cast<double>(i + 1))]);
+    }
+    return order_[sample % order_.size()];
+  }
+
+ private:
+  std::vector<std::size_t> order_;
+  std::uint64_t seed_, epoch_ = std::numeric_limits<std::uint64_t>::max();
+};
+
 using Clock = std::chrono::steady_clock;
 double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -91,14 +114,30 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
   for (auto& trace : traces_) notes_before.push_back(trace->notes());
 
   Result result;
+  // What samples learn from must not depend on them: it comes from pilot runs.
   double mean_cost = 0;
+  Deal deal(traces_[0]->data(), options.seed);
   if (estimator.uses_mean()) {
-    // A baseline must not depend on the samples that it serves: the first one comes from plain pilot runs.
-    for (std::uint64_t i = 0; i < pilot_runs; ++i)
+    for (std::uint64_t i = 0; i < pilot_runs; ++i) {
+      traces_[0]->set_datum(deal(first_index + i));
       mean_cost +=
-          static_cast<double>(traces_[0]->run({options.seed, first_index + i, Purpose::pilot})) / static_cast<double>(pilot_runs);
+          static_cast<double>(traces_[0]->run({options.seed, pilots_ + i, Purpose::pilot})) / static_cast<double>(pilot_runs);
+    }
+    pilots_ += pilot_runs;
     result.work += traces_[0]->take_work();
   }
+  if (learner_ != estimator || relearn_ <= drawn_) {
+    // What was learnt at one theta serves others nearby, too: it is learnt again when the samples since have cost ten times as
+    // much as learning it did.
+    traces_[0]->set_datum(deal(first_index));
+    learned_ = estimator.learn(*traces_[0], {options.seed, pilots_});
+    pilots_ += PilotContext::most_runs;
+    learner_ = estimator;
+    const Work work = traces_[0]->take_work();
+    result.work += work;
+    relearn_ = learned_ ? drawn_ + static_cast<std::uint64_t>(10 * work.runs) : std::numeric_limits<std::uint64_t>::max();
+  }
+  drawn_ += samples;
 
   std::uint64_t done = 0, round_blocks = estimator.uses_mean() || options.target_error > 0 ? 4 : largest_round;
   while (done < samples) {
@@ -108,13 +147,14 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
     std::vector<Work> work(static_cast<std::size_t>(blocks));
     std::vector<std::exception_ptr> failures(static_cast<std::size_t>(blocks));
     bool failed = false;
-    const auto run_block = [&](std::int64_t b, Trace<T>& trace, GradientDraw& draw, Eigen::VectorXd& row) {
+    const auto run_block = [&](std::int64_t b, Trace<T>& trace, Deal& deal, GradientDraw& draw, Eigen::VectorXd& row) {
       try {
         const std::uint64_t begin = done + static_cast<std::uint64_t>(b) * block_size;
         for (std::uint64_t i = begin; i < std::min(begin + block_size, samples); ++i) {
           draw.value = 0;
           draw.gradient.setZero(d);
-          const SampleContext context{options.seed, first_index + i, estimator.keys(), mean_cost};
+          trace.set_datum(deal(first_index + i));
+          const SampleContext context{options.seed, first_index + i, estimator.keys(), mean_cost, learned_.get()};
           estimator.sample(trace, context, draw);
           if (!std::isfinite(draw.value) || !draw.gradient.allFinite())
             throw Error(estimator.name() + ": sample " + std::to_string(first_index + i) + " is not finite");
@@ -143,12 +183,13 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
 #else
       Trace<T>& trace = *traces_[0];
 #endif
+      Deal own_deal = deal;
       GradientDraw draw;
       Eigen::VectorXd row(width);
 #ifdef _OPENMP
 #pragma omp for schedule(dynamic, 1)
 #endif
-      for (std::int64_t b = 0; b < blocks; ++b) run_block(b, trace, draw, row);
+      for (std::int64_t b = 0; b < blocks; ++b) run_block(b, trace, own_deal, draw, row);
     }
     if (failed)
       for (const auto& failure : failures)
@@ -246,7 +287,8 @@ double run(const Program<double>& program, const Eigen::VectorXd& theta, const R
   // Only numbers: no tape is needed.
   Sampler<double> draw;
   draw.begin({.key = key});
-  return program(draw, Vector<double>(theta));
+  const double returned = program(draw, Vector<double>(theta));
+  return returned + draw.added_cost();
 }
 
 std::ostream& operator<<(std::ostream& out, const Estimate& e) {

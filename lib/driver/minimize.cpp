@@ -18,8 +18,7 @@ Minimum minimize(const Program<double>& program, const Eigen::VectorXd& start, c
   sampling.seed = options.seed;
   const Eigen::MatrixXd none(theta.size(), 0);
   for (int i = 0; i < options.iterations; ++i) {
-    const auto result = monte_carlo.sample(theta, estimator, sampling,
-                                           static_cast<std::uint64_t>(i) * std::max<std::uint64_t>(options.samples, 64), none);
+    const auto result = monte_carlo.sample(theta, estimator, sampling, static_cast<std::uint64_t>(i) * options.samples, none);
     minimum.work += result.work;
     minimum.seconds += result.seconds;
     MinimizeStep step;

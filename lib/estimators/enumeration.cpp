@@ -53,27 +53,25 @@ bool advance(Trace<T>& trace, std::vector<std::int64_t>& path, double before, bo
   return false;
 }
 
-}  // namespace
-
+/// Adds the terms of all sequences of outcomes for one datum, times `share`.
 template <class T>
-void Enumeration::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
-  if (!(tail >= 0 && tail < 1)) throw InvalidArgument("Enumeration: " + outside("tail", tail, "[0, 1)"));
+void enumerate_datum(const Enumeration& options, Trace<T>& trace, const SampleContext& context, double share, std::size_t& leaves,
+                     GradientDraw& out) {
   std::vector<std::int64_t> path;  // outcomes that the next run is forced to
   std::vector<double> p, before, derivative;
   std::vector<std::size_t> impossible;
-  out.value = 0;
-  std::size_t leaves = 0;
   for (;;) {
     const double f = static_cast<double>(trace.record_lowest(context.key(), path));
-    if (++leaves > max_leaves)
-      throw Refusal("Enumeration: more than " + std::to_string(max_leaves) + " sequences of outcomes; raise max_leaves or sample");
+    if (++leaves > options.max_leaves)
+      throw Refusal("Enumeration: more than " + std::to_string(options.max_leaves) +
+                    " sequences of outcomes; raise max_leaves or sample");
     const std::size_t n = trace.sites();
     p.resize(n);
-    double probability = 1;
+    double probability = share;
     std::size_t zeros = 0, zero_site = 0;
     for (std::size_t i = 0; i < n; ++i) {
       const Site& s = trace.site(i);
-      if (!s.law->support(s.plain).finite() && tail == 0)
+      if (!s.law->support(s.plain).finite() && options.tail == 0)
         throw Refusal("Enumeration: " + std::string(s.law->name) + " has infinitely many outcomes (site " + std::to_string(i) +
                       "); set `tail` to leave out improbable ones");
       p[i] = s.pmf(s.outcome);
@@ -108,9 +106,25 @@ void Enumeration::sample(Trace<T>& trace, const SampleContext& context, Gradient
       before[i + 1] = before[i] * (p[i] == 0 ? 1.0 : p[i]);
       impossible[i + 1] = impossible[i] + (p[i] == 0);
     }
-    while (!path.empty() && !advance(trace, path, before[path.size() - 1], impossible[path.size() - 1] > 0, tail, derivative))
+    while (!path.empty() &&
+           !advance(trace, path, before[path.size() - 1], impossible[path.size() - 1] > 0, options.tail, derivative))
       path.pop_back();
     if (path.empty()) break;
+  }
+}
+
+}  // namespace
+
+template <class T>
+void Enumeration::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
+  if (!(tail >= 0 && tail < 1)) throw InvalidArgument("Enumeration: " + outside("tail", tail, "[0, 1)"));
+  // Of a program over data: the mean over all of them.
+  const std::size_t data = std::max<std::size_t>(1, trace.data());
+  out.value = 0;
+  std::size_t leaves = 0;
+  for (std::size_t datum = 0; datum < data; ++datum) {
+    if (trace.data() > 0) trace.set_datum(datum);
+    enumerate_datum(*this, trace, context, 1 / static_cast<double>(data), leaves, out);
   }
 }
 

@@ -20,6 +20,8 @@ void SamplerBase::refill() {
   buffer_first_ = site_ & ~std::size_t{1};
   buffer_count_ = count & ~std::size_t{1};
   uniforms(plan_.key, buffer_first_, std::span(buffer_).first(buffer_count_));
+  if (plan_.coupling)
+    for (std::size_t i = 0; i < buffer_count_; ++i) buffer_[i] = (*plan_.coupling)(buffer_first_ + i, buffer_[i]);
 }
 
 double SamplerBase::labelled_uniform(std::uint64_t label) {
@@ -28,7 +30,8 @@ double SamplerBase::labelled_uniform(std::uint64_t label) {
   if (key.purpose == Purpose::pilot) key.run |= std::uint64_t{1} << 39;  // pilots share no number with the runs they serve
   key.purpose = Purpose::labelled;
   const Words w = philox(key, label, occurrence);
-  return uniform53(w[0], w[1]);
+  const double u = uniform53(w[0], w[1]);
+  return plan_.coupling ? (*plan_.coupling)(site_, u) : u;
 }
 
 void SamplerBase::next_words() {
@@ -52,9 +55,14 @@ void SamplerBase::complain(std::string_view law, const std::string& trouble) con
   throw Error(std::string(law) + ": " + trouble + " " + where());
 }
 
-void SamplerBase::mean_as_number(std::string_view law, std::size_t site) const {
-  throw Refusal("MeanField: the program reads the " + std::string(law) + " draw of site " + std::to_string(site) +
-                " as a bool or an integer; a mean is neither");
+void SamplerBase::soft_as_number(std::string_view estimator, std::string_view law, std::size_t site) const {
+  throw Refusal(std::string(estimator) + ": the program reads the " + std::string(law) + " draw of site " + std::to_string(site) +
+                " as a bool or an integer; " + (estimator == "MeanField" ? "a mean" : "a relaxed value") + " is neither");
+}
+
+void SamplerBase::no_relaxation(std::string_view estimator, std::string_view law) const {
+  throw Refusal(std::string(estimator) + ": " + std::string(law) + " has no relaxation " + where() +
+                "; only coins and labels have");
 }
 
 void SamplerBase::too_many() const {

@@ -33,28 +33,35 @@ T Trace<T>::checked(T cost, const SamplerBase& sampler) const {
 }
 
 template <class T>
+T Trace<T>::plain_cost(Sampler<T>& sampler, const Vector<T>& theta) const {
+  const T returned = program_(sampler, theta);
+  return checked(returned + sampler.added_cost(), sampler);
+}
+
+template <class T>
 T Trace<T>::run(const RunKey& key) {
   key_ = key;
-  baseline_.begin({.key = key, .limit = max_draws_});
-  cost_ = checked(program_(baseline_, plain_theta_), baseline_);
+  baseline_.begin({.key = key, .limit = max_draws_, .datum = datum_});
+  cost_ = plain_cost(baseline_, plain_theta_);
   work_.runs += 1;
   return cost_;
 }
 
 template <class T>
 T Trace<T>::run(const RunKey& key, const Eigen::VectorX<T>& theta) {
-  replay_.begin({.key = key, .limit = max_draws_});
+  replay_.begin({.key = key, .limit = max_draws_, .datum = datum_});
   work_.runs += 1;
-  return checked(program_(replay_, Vector<T>(theta)), replay_);
+  return plain_cost(replay_, Vector<T>(theta));
 }
 
 template <class T>
-void Trace<T>::record_plan(const DrawPlan& plan, Outcomes outcomes) {
+void Trace<T>::record_plan(const DrawPlan& plan, Outcomes outcomes, Relaxation<T>* relaxation) {
   typename Tape<T>::Use use(tape_);
   tape_.clear();
-  recorder_.begin(plan, tape_, outcomes);
+  recorder_.begin(plan, tape_, outcomes, relaxation);
   const Vector<Var<T>> theta = variables(tape_, theta_);
-  const Var<T> cost = program_(recorder_, theta);
+  Var<T> cost = program_(recorder_, theta);
+  if (costs_added()) cost += recorder_.added_cost();
   recorded_cost_ = checked(cost.value(), recorder_);
   cost_index_ = cost.index();
   open_ = false;
@@ -73,20 +80,33 @@ void Trace<T>::record_plan(const DrawPlan& plan, Outcomes outcomes) {
 
 template <class T>
 void Trace<T>::record(Outcomes outcomes) {
-  record_plan({.key = key_, .forced = baseline_.outcomes(), .limit = max_draws_}, outcomes);
+  record_plan({.key = key_, .forced = baseline_.outcomes(), .limit = max_draws_, .datum = datum_}, outcomes);
+}
+
+template <class T>
+T Trace<T>::record(const RunKey& key, Relaxation<T>& relaxation) {
+  key_ = key;
+  record_plan({.key = key, .limit = max_draws_, .datum = datum_}, Outcomes::relaxed, &relaxation);
+  return cost_ = recorded_cost_;
+}
+
+template <class T>
+T Trace<T>::record(Relaxation<T>& relaxation) {
+  record_plan({.key = key_, .forced = baseline_.outcomes(), .limit = max_draws_, .datum = datum_}, Outcomes::relaxed, &relaxation);
+  return recorded_cost_;
 }
 
 template <class T>
 T Trace<T>::record(const RunKey& key, Outcomes outcomes) {
   key_ = key;
-  record_plan({.key = key, .limit = max_draws_}, outcomes);
+  record_plan({.key = key, .limit = max_draws_, .datum = datum_}, outcomes);
   return cost_ = recorded_cost_;
 }
 
 template <class T>
 T Trace<T>::record_lowest(const RunKey& key, std::span<const std::int64_t> forced) {
   key_ = key;
-  record_plan({.key = key, .forced = forced, .lowest = true, .limit = std::min<std::size_t>(max_draws_, 4096)},
+  record_plan({.key = key, .forced = forced, .lowest = true, .limit = std::min<std::size_t>(max_draws_, 4096), .datum = datum_},
               Outcomes::constants);
   if (recorder_.noisy())
     throw Refusal("Enumeration: the program draws continuous noise; its expected cost is no sum over discrete outcomes");
@@ -103,10 +123,37 @@ T Trace<T>::replay(std::size_t site, std::int64_t outcome) {
                  .forced = std::span<const std::int64_t>(outcomes).first(site),
                  .changed = site,
                  .change_to = outcome,
-                 .limit = max_draws_});
-  const T cost = checked(program_(replay_, plain_theta_), replay_);
+                 .limit = max_draws_,
+                 .datum = datum_});
+  const T cost = plain_cost(replay_, plain_theta_);
   work_.runs += 1 - static_cast<double>(site) / static_cast<double>(outcomes.size());
   return cost;
+}
+
+template <class T>
+T Trace<T>::replay(std::size_t forced, const Coupling& coupling) {
+  const auto& outcomes = baseline_.outcomes();
+  chances_.clear();
+  replay_.begin({.key = key_,
+                 .forced = std::span<const std::int64_t>(outcomes).first(std::min(forced, outcomes.size())),
+                 .limit = max_draws_,
+                 .datum = datum_,
+                 .coupling = &coupling,
+                 .chances = &chances_});
+  const T cost = plain_cost(replay_, plain_theta_);
+  work_.runs += outcomes.empty() ? 1 : 1 - static_cast<double>(forced) / static_cast<double>(outcomes.size());
+  return cost;
+}
+
+template <class T>
+void Trace<T>::costs_to_go(std::vector<double>& out) const {
+  out.assign(sites(), static_cast<double>(recorded_cost_));
+  double before = 0;
+  auto cost = recorder_.costs().begin();
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    for (; cost != recorder_.costs().end() && cost->sites <= i; ++cost) before += cost->value;
+    out[i] -= before;
+  }
 }
 
 template <class T>

@@ -41,6 +41,7 @@ struct Bernoulli {
   /// f(1) - f(0)
   MeasureValued<Binomial<double>> measure_valued(int) const { return {1, Binomial<double>(0, p)}; }
   S mean() const { return p; }
+  S log_odds() const { return S(log(p) - log1p(-p)); }
   void mean_derivative(std::span<double> out) const { out[0] = 1; }
 };
 template <class E>

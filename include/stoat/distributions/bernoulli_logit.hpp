@@ -45,6 +45,7 @@ struct BernoulliLogit {
   /// p (1 - p) (f(1) - f(0))
   MeasureValued<Binomial<double>> measure_valued(int) const { return {p() * q(), Binomial<double>(0, p())}; }
   S mean() const { return S(logistic(logit)); }
+  const S& log_odds() const { return logit; }
   void mean_derivative(std::span<double> out) const { out[0] = p() * q(); }
 
  private:

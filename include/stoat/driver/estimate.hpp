@@ -5,6 +5,8 @@
 #include <functional>
 #include <iosfwd>
 #include <limits>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -77,7 +79,7 @@ struct Moments {
   double error(Eigen::Index i) const;
 };
 
-/// Draws many samples on several threads. Kept between estimates, so tapes stay warm.
+/// Draws many samples on several threads. Kept between estimates, so tapes stay warm and what an estimator learnt serves again.
 template <class T>
 class MonteCarlo {
  public:
@@ -96,6 +98,10 @@ class MonteCarlo {
 
  private:
   std::vector<std::unique_ptr<Trace<T>>> traces_;
+  std::optional<AnyEstimator> learner_;    ///< who learned last ...
+  std::shared_ptr<const void> learned_;    ///< ... and what
+  std::uint64_t drawn_ = 0, relearn_ = 0;  ///< samples so far, and after how many to learn again
+  std::uint64_t pilots_ = 0;               ///< pilot runs so far
 };
 
 /// Notes of a result in words.

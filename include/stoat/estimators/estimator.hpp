@@ -10,7 +10,9 @@
 //   };
 //
 // Optional members: `int keys() const` (run keys used by one sample, default 1), `static constexpr bool uses_mean` (wants the
-// mean cost of past samples as a baseline), `static constexpr bool deterministic` (one sample is the answer).
+// mean cost of past samples as a baseline), `static constexpr bool deterministic` (one sample is the answer), and
+//   template <class T> std::shared_ptr<const void> learn(Trace<T>& trace, const PilotContext& pilot) const;
+// which makes what samples find as `context.learned`: tables and baselines from pilot runs, whose keys no sample has.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +25,22 @@
 
 namespace stoat {
 
+/// What a pilot may know besides its trace.
+struct PilotContext {
+  std::uint64_t seed = 0;
+  std::uint64_t first = 0;  ///< the number of the first pilot run
+  static constexpr std::uint64_t most_runs = std::uint64_t{1} << 20;
+  /// The key of the k-th pilot run.
+  RunKey key(std::uint64_t k) const { return {seed, first + k, Purpose::pilot}; }
+};
+
 /// What a sample may know besides its trace.
 struct SampleContext {
   std::uint64_t seed = 0;
   std::uint64_t index = 0;  ///< number of this sample
   int keys = 1;
-  double mean_cost = 0;  ///< mean cost over earlier rounds and the pilot; never over the present round
+  double mean_cost = 0;           ///< mean cost over earlier rounds and the pilot; never over the present round
+  const void* learned = nullptr;  ///< what the estimator's learn() made
   /// The key of the k-th independent run of this sample.
   RunKey key(int k = 0) const { return {seed, index * static_cast<std::uint64_t>(keys) + static_cast<std::uint64_t>(k)}; }
   /// Randomness for the estimator's own choices, independent of the program's draws.
@@ -55,11 +67,17 @@ class AnyEstimator {
     requires(!std::same_as<E, AnyEstimator>)
   &&Estimator<E> AnyEstimator(E estimator) : model_(std::make_shared<const Model<E>>(std::move(estimator))) {}
 
+  /// Equal: a copy, with the same knobs.
+  friend bool operator==(const AnyEstimator&, const AnyEstimator&) = default;
+
   std::string name() const { return model_->name(); }
   bool unbiased() const { return model_->unbiased(); }
   bool uses_mean() const { return model_->uses_mean(); }
   bool deterministic() const { return model_->deterministic(); }
   int keys() const { return model_->keys(); }
+  /// Null if the estimator learns nothing.
+  std::shared_ptr<const void> learn(Trace<double>& trace, const PilotContext& pilot) const { return model_->learn(trace, pilot); }
+  std::shared_ptr<const void> learn(Trace<float>& trace, const PilotContext& pilot) const { return model_->learn(trace, pilot); }
   void sample(Trace<double>& trace, const SampleContext& context, GradientDraw& out) const { model_->sample(trace, context, out); }
   void sample(Trace<float>& trace, const SampleContext& context, GradientDraw& out) const { model_->sample(trace, context, out); }
 
@@ -71,6 +89,8 @@ class AnyEstimator {
     virtual bool uses_mean() const = 0;
     virtual bool deterministic() const = 0;
     virtual int keys() const = 0;
+    virtual std::shared_ptr<const void> learn(Trace<double>&, const PilotContext&) const = 0;
+    virtual std::shared_ptr<const void> learn(Trace<float>&, const PilotContext&) const = 0;
     virtual void sample(Trace<double>&, const SampleContext&, GradientDraw&) const = 0;
     virtual void sample(Trace<float>&, const SampleContext&, GradientDraw&) const = 0;
   };
@@ -91,6 +111,13 @@ class AnyEstimator {
     int keys() const override {
       if constexpr (requires { e.keys(); }) return e.keys();
       else return 1;
+    }
+    std::shared_ptr<const void> learn(Trace<double>& t, const PilotContext& p) const override { return learn_from(t, p); }
+    std::shared_ptr<const void> learn(Trace<float>& t, const PilotContext& p) const override { return learn_from(t, p); }
+    template <class T>
+    std::shared_ptr<const void> learn_from(Trace<T>& t, const PilotContext& p) const {
+      if constexpr (requires { e.learn(t, p); }) return e.learn(t, p);
+      else return nullptr;
     }
     void sample(Trace<double>& t, const SampleContext& c, GradientDraw& out) const override { e.sample(t, c, out); }
     void sample(Trace<float>& t, const SampleContext& c, GradientDraw& out) const override {

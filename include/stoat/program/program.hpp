@@ -18,6 +18,30 @@ concept ProgramFor = requires(const F& f, Sampler<T>& draw, Sampler<Var<T>>& rec
   { f(recorded, v) } -> std::convertible_to<Var<T>>;
 };
 
+/// A program over data: the mean over `size` data of the expected cost of f(draw, theta, datum).
+template <class F>
+class OverData {
+ public:
+  OverData(std::size_t size, F f) : size_(size), f_(std::move(f)) {
+    if (size == 0) throw InvalidArgument("over_data: there are no data");
+  }
+  std::size_t data() const { return size_; }
+  template <class S>
+  S operator()(Sampler<S>& draw, const Vector<S>& theta) const {
+    return S(f_(draw, theta, draw.datum()));
+  }
+
+ private:
+  std::size_t size_;
+  F f_;
+};
+/// over_data(n, f): f is called with one datum, 0 <= datum < n, for each gradient draw. The data are dealt in epochs, each a
+/// shuffle of its own: n samples in a row see every datum once. Enumeration goes through all of them.
+template <class F>
+OverData<F> over_data(std::size_t size, F f) {
+  return {size, std::move(f)};
+}
+
 /// A program over T = float or double, type-erased per run.
 template <class T>
 class Program {
@@ -28,10 +52,13 @@ class Program {
 
   T operator()(Sampler<T>& draw, const Vector<T>& theta) const { return model_->run(draw, theta); }
   Var<T> operator()(Sampler<Var<T>>& draw, const Vector<Var<T>>& theta) const { return model_->run(draw, theta); }
+  /// Number of data that the program is about; 0 if it is about none.
+  std::size_t data() const { return model_->data(); }
 
  private:
   struct Concept {
     virtual ~Concept() = default;
+    virtual std::size_t data() const = 0;
     virtual T run(Sampler<T>&, const Vector<T>&) const = 0;
     virtual Var<T> run(Sampler<Var<T>>&, const Vector<Var<T>>&) const = 0;
   };
@@ -39,6 +66,10 @@ class Program {
   struct Model final : Concept {
     F f;
     explicit Model(F g) : f(std::move(g)) {}
+    std::size_t data() const override {
+      if constexpr (requires { f.data(); }) return f.data();
+      else return 0;
+    }
     T run(Sampler<T>& draw, const Vector<T>& theta) const override { return static_cast<T>(f(draw, theta)); }
     Var<T> run(Sampler<Var<T>>& draw, const Vector<Var<T>>& theta) const override { return Var<T>(f(draw, theta)); }
   };

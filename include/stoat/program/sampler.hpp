@@ -74,7 +74,18 @@ class Sampler : public SamplerBase, public CompoundDraws<Sampler<S>, S> {
     return continuous<S>(law);
   }
 
-  void begin(const DrawPlan& plan) { SamplerBase::begin(plan); }
+  /// Adds to the cost of the run, now: the total is what the program returns and all that was added. Estimators that know when
+  /// a cost arose hold no later draw responsible for it.
+  template <class E>
+  void cost(const E& c) {
+    cost_ += S(c);
+  }
+
+  void begin(const DrawPlan& plan) {
+    SamplerBase::begin(plan);
+    cost_ = 0;
+  }
+  const S& added_cost() const { return cost_; }
 
  private:
   friend CompoundDraws<Sampler<S>, S>;
@@ -85,6 +96,8 @@ class Sampler : public SamplerBase, public CompoundDraws<Sampler<S>, S> {
     visited(k);
     return Discrete<S>(k);
   }
+
+  S cost_ = 0;
 };
 
 /// What a recorded run sees of a draw.
@@ -92,6 +105,7 @@ enum class Outcomes {
   constants,  ///< plain numbers: no edges, the cheapest recording
   variables,  ///< variables whose edges to the parameters can be opened and cut
   means,      ///< the mean of the law, a differentiable function of its parameters (mean field)
+  relaxed,    ///< what a Relaxation puts in place of coins and labels
 };
 
 /// The draws of a recorded run.
@@ -123,22 +137,42 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
   OneHotDraw<S> operator()(const OneHot<U>& law) {
     const std::size_t site = site_;
     const std::int64_t k = outcome(law, [this] { return this->uniform(); });
-    return {*this, site, k, law.weights().size(), mode_ == Outcomes::means ? on_this_tape(law) : Vector<S>()};
+    return {*this, site, k, law.weights().size(),
+            mode_ == Outcomes::means ? on_this_tape(law) : std::exchange(label_, Vector<S>())};
   }
   template <ContinuousLaw L>
   auto operator()(const L& law) {
     return continuous<S>(law);
   }
 
-  void begin(const DrawPlan& plan, Tape<T>& tape, Outcomes outcomes) {
+  /// Adds to the cost of the run, now.
+  template <class E>
+  void cost(const E& c) {
+    const S added(c);
+    cost_ += added;
+    costs_.push_back({site_, static_cast<double>(added.value())});
+  }
+
+  void begin(const DrawPlan& plan, Tape<T>& tape, Outcomes outcomes, Relaxation<T>* relaxation = nullptr) {
     SamplerBase::begin(plan);
     tape_ = &tape;
     mode_ = outcomes;
+    relaxation_ = relaxation;
     log_.clear();
     parameters_.clear();
-    means_.clear();
+    values_.clear();
+    costs_.clear();
+    cost_ = 0;
     tape.watch(&site_);
   }
+
+  /// A cost that was added when so many sites had been drawn.
+  struct Cost {
+    std::size_t sites;
+    double value;
+  };
+  const std::vector<Cost>& costs() const { return costs_; }
+  const S& added_cost() const { return cost_; }
 
   std::vector<Site>& log() { return log_; }
   const std::vector<Site>& log() const { return log_; }
@@ -147,13 +181,15 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
 
   std::int64_t number(std::size_t site, std::int64_t outcome) {
     if (mode_ == Outcomes::means) [[unlikely]]
-      mean_as_number(log_[site].law->name, site);
+      soft_as_number("MeanField", log_[site].law->name, site);
+    if (mode_ == Outcomes::relaxed && relaxation_->soft()) [[unlikely]]
+      soft_as_number(relaxation_->name(), log_[site].law->name, site);
     log_[site].number = true;
     return outcome;
   }
   /// The outcome as a variable: recorded when first asked for, as a statement with one argument per parameter.
   S variable(std::size_t site, std::int64_t outcome) {
-    if (mode_ == Outcomes::means) return means_[site];
+    if (mode_ == Outcomes::means || mode_ == Outcomes::relaxed) return values_[site];
     Site& s = log_[site];
     if (mode_ == Outcomes::constants || s.count == 0) return S(outcome);
     if (s.node == 0) {
@@ -202,7 +238,7 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
       Site s;
       s.law = &detail::LawTable<P>::table;
       log_.resize(log_.size() + n, s);
-      means_.resize(means_.size() + n);
+      values_.resize(values_.size() + n);
       outcomes_.resize(outcomes_.size() + n);
       site_ += n;
       restart_words();
@@ -236,6 +272,23 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
       }
       log_.push_back(s);
     }
+    if (mode_ == Outcomes::relaxed) {
+      if constexpr (requires { law.log_odds(); }) {
+        const Dense<S, C> log_odds(law.log_odds());
+        values_.resize(log_.size());
+        for (std::size_t i = 0; i < n; ++i)
+          values_[first + i] = relaxation_->coin(
+              first + i, log_odds(static_cast<Eigen::Index>(i) % p.rows(), static_cast<Eigen::Index>(i) / p.rows()),
+              log_[first + i].outcome);
+        const auto value = [&](Eigen::Index i, Eigen::Index j = 0) {
+          return values_[first + static_cast<std::size_t>(i + j * p.rows())];
+        };
+        if constexpr (C == 1) return DiscreteBlock<S, C>(*this, first, Dense<S, C>::generate(p.rows(), value));
+        else return DiscreteBlock<S, C>(*this, first, Dense<S, C>::generate(p.rows(), p.cols(), value));
+      } else {
+        no_relaxation(relaxation_->name(), P::name);
+      }
+    }
     return DiscreteBlock<S, C>(*this, first, Dense<S, C>::on_tape(values, record_edges(first), p.rows(), p.cols()));
   }
   template <class U>
@@ -259,7 +312,7 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
       Site s;
       s.law = &detail::LawTable<P>::table;
       log_.resize(log_.size() + labels.size(), s);
-      means_.resize(means_.size() + labels.size());
+      values_.resize(values_.size() + labels.size());
       return {*this, first,
               p.transpose() * Vector<S>(Eigen::VectorX<T>(Eigen::VectorX<T>::LinSpaced(size, 0, static_cast<T>(size - 1))))};
     }
@@ -277,6 +330,12 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
         s.count = static_cast<std::uint32_t>(size);
       }
       log_.push_back(s);
+    }
+    if (mode_ == Outcomes::relaxed) {
+      for (Eigen::Index j = 0; j < n; ++j)
+        values_.push_back(number_of(relaxation_->label(log_.size() - static_cast<std::size_t>(n - j),
+                                                       Vector<S>(stoat::log(p.col(j))), labels[static_cast<std::size_t>(j)])));
+      return {*this, first, Vector<S>::generate(n, [&](Eigen::Index j) { return values_[first + static_cast<std::size_t>(j)]; })};
     }
     return {*this, first, Vector<S>::on_tape(values, record_edges(first), n, 1)};
   }
@@ -306,8 +365,8 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
     if (mode_ == Outcomes::means) {
       if (const std::string trouble = problem(p); !trouble.empty()) [[unlikely]]
         complain(P::name, trouble);
-      if constexpr (requires { P::one_hot; }) means_.push_back(S(0));  // the caller keeps the vector of means
-      else if constexpr (requires { S(law.mean()); }) means_.push_back(S(law.mean()));
+      if constexpr (requires { P::one_hot; }) values_.push_back(S(0));  // the caller keeps the vector of means
+      else if constexpr (requires { S(law.mean()); }) values_.push_back(S(law.mean()));
       else complain(P::name, "the law offers no mean(), which a mean-field run needs");
       Site s;
       s.law = &detail::LawTable<P>::table;
@@ -341,8 +400,28 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
     }
     s.count = static_cast<std::uint32_t>(parameters_.size()) - s.first;
     log_.push_back(s);
+    if (mode_ == Outcomes::relaxed) values_.push_back(relaxed(law, k));
     visited(k);
     return k;
+  }
+  /// What stands for an outcome in a relaxed run; a one-hot draw takes its vector from label_.
+  template <class L>
+  S relaxed(const L& law, std::int64_t k) {
+    using P = std::remove_cvref_t<decltype(detail::plain(law))>;
+    if constexpr (requires { law.on_tape(); }) {
+      label_ = relaxation_->label(site_, Vector<S>(stoat::log(on_this_tape(law))), k);
+      if constexpr (requires { P::one_hot; }) return S(0);
+      else return number_of(std::exchange(label_, Vector<S>()));
+    } else if constexpr (requires { law.log_odds(); }) {
+      return relaxation_->coin(site_, S(law.log_odds()), k);
+    } else {
+      no_relaxation(relaxation_->name(), P::name);
+    }
+  }
+  /// The label of a unit vector, or of what stands for one.
+  static S number_of(const Vector<S>& unit_vector) {
+    const auto last = static_cast<T>(unit_vector.size() - 1);
+    return dot(unit_vector, Vector<T>(Eigen::VectorX<T>(Eigen::VectorX<T>::LinSpaced(unit_vector.size(), 0, last))));
   }
   template <class P>
   const void* keep(const P& law) {
@@ -359,7 +438,11 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
   Outcomes mode_ = Outcomes::variables;
   std::vector<Site> log_;
   std::vector<Index> parameters_;
-  std::vector<S> means_;
+  std::vector<S> values_;  ///< what stands for the outcomes in mean-field and relaxed runs
+  Relaxation<T>* relaxation_ = nullptr;
+  Vector<S> label_;
+  S cost_ = 0;
+  std::vector<Cost> costs_;
 };
 
 template <class T>

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <stoat/distributions/law.hpp>
+#include <stoat/program/relaxation.hpp>
 #include <stoat/program/site.hpp>
 #include <stoat/random/philox.hpp>
 
@@ -31,6 +32,9 @@ struct DrawPlan {
   std::int64_t change_to = 0;                ///< ... this one
   bool lowest = false;                       ///< afterwards: the lowest outcome of positive probability instead of a draw
   std::size_t limit = std::size_t{1} << 24;  ///< most draws of one run
+  std::size_t datum = 0;                     ///< what draw.datum() says
+  const Coupling* coupling = nullptr;        ///< changes the uniform numbers
+  std::vector<double>* chances = nullptr;    ///< gets the probability of outcome 1 of every site
 };
 
 /// What samplers of plain and recorded runs share. It is a Boost.Random uniform random bit generator: raw words continue in
@@ -50,6 +54,8 @@ class SamplerBase {
   const std::vector<std::int64_t>& outcomes() const { return outcomes_; }
   /// True once raw words were used in this run: continuous draws, noise from Boost.Random.
   bool noisy() const { return noisy_; }
+  /// The number of the datum that this run is about, in a program over data.
+  std::size_t datum() const { return plan_.datum; }
   /// "(site 17, run 3)"
   std::string where() const;
 
@@ -63,6 +69,8 @@ class SamplerBase {
       complain(L::name, law);
     if (site_ >= plan_.limit) [[unlikely]]
       too_many();
+    if (plan_.chances) [[unlikely]]
+      plan_.chances->push_back(law.pmf(1));
     std::int64_t k;
     if (site_ < plan_.forced.size()) k = forced(plan_.forced[site_], law.support(), L::name);
     else if (site_ == plan_.changed) k = forced(plan_.change_to, law.support(), L::name);
@@ -86,8 +94,10 @@ class SamplerBase {
       for (std::size_t i = 0; i < count; ++i) good = good & valid(law(begin + i));
       for (std::size_t i = 0; !good && i < count; ++i, ++site_)
         if (!valid(law(begin + i))) complain(L::name, law(begin + i));
-      if (site_ >= plan_.forced.size() && !plan_.lowest) {
+      if (site_ >= plan_.forced.size() && !plan_.lowest && !plan_.chances) {
         uniforms(plan_.key, site_, std::span(u).first(count));
+        if (plan_.coupling)
+          for (std::size_t i = 0; i < count; ++i) u[i] = (*plan_.coupling)(site_ + i, u[i]);
         for (std::size_t i = 0; i < count; ++i) k[i] = quantile(law(begin + i), u[i]);
         if (plan_.changed - site_ < count) {
           const std::size_t i = plan_.changed - site_;
@@ -153,7 +163,8 @@ class SamplerBase {
     complain(name, stoat::problem(law));
   }
   [[noreturn]] void complain(std::string_view law, const std::string& trouble) const;
-  [[noreturn]] void mean_as_number(std::string_view law, std::size_t site) const;
+  [[noreturn]] void soft_as_number(std::string_view estimator, std::string_view law, std::size_t site) const;
+  [[noreturn]] void no_relaxation(std::string_view estimator, std::string_view law) const;
   std::int64_t forced(std::int64_t k, const Support& support, std::string_view law) const {
     if (!support.contains(k)) [[unlikely]]
       out_of_support(k, support, law);

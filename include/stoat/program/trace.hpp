@@ -41,6 +41,10 @@ class Trace {
   const Eigen::VectorX<T>& theta() const { return theta_; }
   /// Throws Error if theta is empty or not finite.
   void set_parameters(const Eigen::VectorX<T>& theta);
+  /// Number of data that the program is about (0: none), and the one of the runs from now on.
+  std::size_t data() const { return program_.data(); }
+  void set_datum(std::size_t datum) { datum_ = datum; }
+  std::size_t datum() const { return datum_; }
 
   // ---- runs -----------------------------------------------------------------------------------------------------
 
@@ -52,15 +56,29 @@ class Trace {
   void record(Outcomes outcomes = Outcomes::variables);
   /// Records a run while drawing it: for estimators that make no replays. Returns its cost.
   T record(const RunKey& key, Outcomes outcomes = Outcomes::variables);
+  /// The same with coins and labels relaxed.
+  T record(const RunKey& key, Relaxation<T>& relaxation);
+  /// Records the baseline run again, forced to its outcomes, with coins and labels relaxed. Returns the cost of the recording.
+  T record(Relaxation<T>& relaxation);
   /// Records a run whose first sites are forced and whose later sites take their lowest outcome (enumeration).
   T record_lowest(const RunKey& key, std::span<const std::int64_t> forced);
   /// The cost of the baseline run with the outcome of `site` replaced, later sites on the same keys. Plain numbers.
   T replay(std::size_t site, std::int64_t outcome);
+  /// The cost of the baseline run with the first `forced` outcomes kept and the later ones drawn anew through a coupling.
+  T replay(std::size_t forced, const Coupling& coupling);
+  /// The outcomes of the last replay.
+  std::span<const std::int64_t> replayed() const { return replay_.outcomes(); }
+  /// The probability of outcome 1 at every site of the last replay through a coupling.
+  std::span<const double> replayed_chances() const { return chances_; }
 
   // ---- what was recorded ------------------------------------------------------------------------------------------
 
   /// The cost of the baseline (of the recording, if it was drawn while recorded).
   T cost() const { return cost_; }
+  /// True if some of the cost was added during the recording by draw.cost().
+  bool costs_added() const { return !recorder_.costs().empty(); }
+  /// What is left of the cost after each site: without what was added before it was drawn.
+  void costs_to_go(std::vector<double>& out) const;
   std::size_t sites() const { return recorder_.log().size(); }
   const Site& site(std::size_t i) const { return recorder_.log()[i]; }
   /// True if some parameter of the site depends on theta.
@@ -141,14 +159,16 @@ class Trace {
     const auto& edges = *static_cast<const Edges<T>*>(s.edges);
     return edges.slopes + (s.first - edges.first);
   }
-  void record_plan(const DrawPlan& plan, Outcomes outcomes);
+  void record_plan(const DrawPlan& plan, Outcomes outcomes, Relaxation<T>* relaxation = nullptr);
   T checked(T cost, const SamplerBase& sampler) const;
+  T plain_cost(Sampler<T>& sampler, const Vector<T>& theta) const;
   Flow best_flow(const Site& s) const;
 
   Program<T> program_;
   Eigen::VectorX<T> theta_;
   Vector<T> plain_theta_;
   std::size_t max_draws_;
+  std::size_t datum_ = 0;
   Tape<T> tape_;
   Sampler<T> baseline_, replay_;
   Sampler<Var<T>> recorder_;
@@ -159,7 +179,7 @@ class Trace {
   bool open_ = false;
   Work work_;
   Notes notes_;
-  std::vector<double> slopes_;
+  std::vector<double> slopes_, chances_;
 };
 
 extern template class Trace<float>;

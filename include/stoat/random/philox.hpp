@@ -21,6 +21,7 @@ enum class Purpose : std::uint8_t {
   labelled,  ///< draws addressed by a label instead of their order
   engine,    ///< choices of the estimators: sites, directions
   pilot,     ///< the program's draws in pilot runs
+  data,      ///< the order of data
 };
 
 /// The address of one run of a program: its draws depend on this and on the site alone.
