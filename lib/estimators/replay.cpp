@@ -1,7 +1,9 @@
 #include <stoat/estimators/replay.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <optional>
 
 #include <boost/random/normal_distribution.hpp>
 
@@ -44,18 +46,6 @@ void inclusion_probabilities(std::span<const double> size, double count, double 
 
 namespace {
 
-/// Scratch of one thread: what a sample of the replay estimators needs, reused.
-struct Workspace {
-  Alternatives alternatives;
-  std::vector<double> size, probability, surrogate;
-  std::vector<std::size_t> surrogate_of_site;
-};
-
-Workspace& workspace() {
-  static thread_local Workspace w;
-  return w;
-}
-
 /// One tangent sweep: unit vectors for up to four parameters (exact norms), random normal directions beyond.
 template <class T>
 void sweep_tangents(Trace<T>& trace, Generator& choices) {
@@ -72,148 +62,405 @@ void sweep_tangents(Trace<T>& trace, Generator& choices) {
   trace.tangents(directions);
 }
 
-/// The change of the cost under an alternative, 0 if it is impossible and cannot become possible.
-template <class T>
-double change(Trace<T>& trace, const Alternatives& a, const Alternative& y) {
-  if (trace.site(y.site).pmf(y.outcome) == 0 && !trace.moves(y.site, a.of(y))) return 0;
-  return static_cast<double>(trace.replay(y.site, y.outcome)) - static_cast<double>(trace.cost());
-}
+/// What a replay estimator does.
+struct Plan {
+  const char* name;
+  int replays;
+  SiteChoice choice;
+  Flow flow;
+  Control control = Control::none;
+  bool residuals = false, martingale = false;
+};
 
-std::string with_count(const char* name, int replays) {
-  return std::string(name) + (replays == 0 ? "(all)" : "(" + std::to_string(replays) + ")");
-}
+/// What pilot runs told, by the number of the site.
+struct Learned {
+  std::optional<detail::AdjointTable> adjoints;
+  std::vector<std::array<double, 2>> residual;  ///< mean residual of a coin, by its outcome
+  std::vector<double> scale;                    ///< root mean square residual of an alternative, relative to |w d_c p|
+  double usual_scale = 1;                       ///< of sites that are not in the table
+  double replays = 0;
 
-void check(const char* name, int replays) {
-  if (replays < 0) throw InvalidArgument(std::string(name) + ": " + outside("replays", replays, "[0, infinity)"));
-}
-
-}  // namespace
-
-std::string StochasticDerivative::name() const { return with_count("StochasticDerivative", replays); }
-std::string DebiasedSurrogate::name() const { return with_count("DebiasedSurrogate", replays); }
-
-template <class T>
-void StochasticDerivative::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
-  check("StochasticDerivative", replays);
-  Workspace& w = workspace();
-  Generator choices = context.choices();
-
-  out.value = static_cast<double>(trace.run(context.key()));
-  trace.record(Outcomes::constants);
-  sweep_tangents(trace, choices);
-  w.alternatives.clear();
-  for (std::size_t i = 0; i < trace.sites(); ++i)
-    if (trace.active(i)) trace.alternatives(i, flow, w.alternatives);
-
-  // An alternative whose weight times d_c p is 0 contributes exactly 0 and is never replayed.
-  w.size.clear();
-  for (const Alternative& y : w.alternatives.list) {
-    const double size = trace.importance(y.site, w.alternatives.of(y));
-    w.size.push_back(choice == SiteChoice::uniform && size > 0 ? 1.0 : size);
+  double residual_of(const Site& s, std::size_t i) const {
+    return i < residual.size() && s.count == 1 && (s.outcome == 0 || s.outcome == 1) ? residual[i][s.outcome == 1] : 0.0;
   }
-  detail::inclusion_probabilities(w.size, replays, trace.parameters() > 4 ? 0.1 : 0.0, w.probability);
+  double scale_of(std::size_t i) const { return i < scale.size() ? scale[i] : usual_scale; }
+};
 
-  // Replays first: a test of an impossible alternative uses the adjoints.
-  static thread_local std::vector<std::pair<std::size_t, double>> changes;
-  changes.clear();
-  detail::systematic_sample(w.probability, choices.uniform(), [&](std::size_t i) {
-    const double delta = change(trace, w.alternatives, w.alternatives.list[i]);
-    if (delta != 0) changes.emplace_back(i, delta / w.probability[i]);
-  });
-  trace.begin_sweep();
-  trace.seed_cost(1);
-  for (const auto& [i, delta] : changes) {
-    const Alternative& y = w.alternatives.list[i];
-    for (const Weight& weight : w.alternatives.of(y)) trace.seed(y.site, weight.parameter, static_cast<T>(weight.value * delta));
-  }
-  trace.sweep(out.gradient);
-}
+/// A chosen alternative, as learning sees it.
+struct Chosen {
+  std::size_t site;
+  double probability;  ///< of being chosen
+  double size;         ///< |w d_c p|
+  double residual;     ///< |(w Delta - s) d_c p|
+  double value;        ///< w Delta - s of the first parameter
+};
 
+/// Scratch of one thread: what a sample needs, reused.
+struct Workspace {
+  Alternatives alternatives;
+  std::vector<double> size;         // |w d_c p| of each alternative
+  std::vector<double> preference;   // what the choice is proportional to
+  std::vector<double> probability;  // of being chosen
+  std::vector<double> share;        // of the site's control that an alternative answers for
+  std::vector<double> predicted;    // change of the cost that the control predicts, for one-hot draws
+  std::vector<double> control;      // s, by parameter of each site
+  std::vector<std::size_t> first;   // of a site in `control`
+  std::vector<std::pair<std::size_t, double>> changes;
+  std::vector<Weight> weights;
+};
+
+/// The control of every parameter of every site, and, with Control::path, the surrogate gradient itself.
 template <class T>
-void DebiasedSurrogate::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
-  check("DebiasedSurrogate", replays);
-  Workspace& w = workspace();
-  Generator choices = context.choices();
-
-  out.value = static_cast<double>(trace.run(context.key()));
-  trace.record(Outcomes::variables);
-
-  // OPEN sweep: the surrogate gradient, and the surrogate adjoint s_ij = slope_ij * (adjoint of the outcome) of every site.
-  trace.open(StraightThroughEdge{});
-  trace.begin_sweep();
-  trace.seed_cost(1);
-  trace.sweep(out.gradient);
-  w.surrogate.clear();
-  w.surrogate_of_site.assign(trace.sites(), 0);
+void find_controls(Trace<T>& trace, const Plan& plan, const Learned* learned, Workspace& w, Eigen::VectorXd& gradient) {
+  w.control.clear();
+  w.first.assign(trace.sites(), 0);
+  if (plan.control == Control::path) {
+    trace.open(StraightThroughEdge{});
+    trace.begin_sweep();
+    trace.seed_cost(1);
+    trace.sweep(gradient);
+  }
   for (std::size_t i = 0; i < trace.sites(); ++i) {
-    w.surrogate_of_site[i] = w.surrogate.size();
-    for (std::uint32_t j = 0; j < trace.site(i).count; ++j) w.surrogate.push_back(static_cast<double>(trace.edge_adjoint(i, j)));
+    const Site& s = trace.site(i);
+    w.first[i] = w.control.size();
+    w.control.resize(w.control.size() + s.count, 0.0);
+    const std::span<double> out(w.control.data() + w.first[i], s.count);
+    if (plan.control == Control::path) {
+      for (std::uint32_t j = 0; j < s.count; ++j) out[j] = static_cast<double>(trace.edge_adjoint(i, j));
+    } else if (plan.control == Control::table && s.count > 0) {
+      if (s.law->one_hot) {
+        for (std::uint32_t j = 0; j < s.count; ++j) out[j] = (*learned->adjoints)(i, j);
+      } else if (const double a = (*learned->adjoints)(i); a != 0 && s.law->mean_derivative) {
+        s.law->mean_derivative(s.plain, out);
+        for (double& x : out) x *= a;
+      }
+    }
+    if (learned && plan.residuals && s.count == 1) out[0] += learned->residual_of(s, i);
   }
   trace.cut();
+}
 
-  // The residual of a site is shared by its alternatives: sum_y (w_y Delta_y - share_y s). A site whose alternatives all
-  // weigh nothing still has its s to be taken back: one alternative without a replay stands for it. A one-hot draw has a
-  // surrogate for the cost of every label, so each change has its own prediction: with the independent flow
-  // sum_y dP_y (s_y - s_x) = sum_y dP_y s_y, and the residual is w_y (Delta_y - (s_y - s_x)).
-  sweep_tangents(trace, choices);
+/// Lists the alternatives of all sites, with what they answer for. The residual of a site is shared by its alternatives:
+/// sum_y (w_y Delta_y - share_y s). A site whose alternatives all weigh nothing still has its s to be taken back: one alternative
+/// without a replay stands for it. A one-hot draw has a control for the cost of every label, so each change has its own
+/// prediction: with the independent flow sum_y dP_y (s_y - s_x) = sum_y dP_y s_y, and the residual is w_y (Delta_y - (s_y - s_x)).
+template <class T>
+void list_alternatives(Trace<T>& trace, const Plan& plan, Workspace& w) {
   w.alternatives.clear();
   w.size.clear();
-  static thread_local std::vector<double> share, predicted;
-  share.clear();
-  predicted.clear();
+  w.share.clear();
+  w.predicted.clear();
   for (std::size_t i = 0; i < trace.sites(); ++i) {
     if (!trace.active(i)) continue;
     const std::size_t begin = w.alternatives.list.size();
-    const bool one_hot = trace.site(i).law->one_hot;
-    trace.alternatives(i, one_hot ? Flow::independent : flow, w.alternatives);
+    const bool predicted = trace.site(i).law->one_hot && plan.control != Control::none;
+    trace.alternatives(i, predicted ? Flow::independent : plan.flow, w.alternatives);
     double total = 0;
     for (std::size_t a = begin; a < w.alternatives.list.size(); ++a) {
       const Alternative& y = w.alternatives.list[a];
       w.size.push_back(trace.importance(y.site, w.alternatives.of(y)));
       total += w.size.back();
     }
-    const double* const s = w.surrogate.data() + w.surrogate_of_site[i];
+    const std::span<const double> s(w.control.data() + w.first[i], trace.site(i).count);
     for (std::size_t a = begin; a < w.alternatives.list.size(); ++a) {
-      share.push_back(total > 0 && !one_hot ? w.size[a] / total : 0.0);
-      predicted.push_back(one_hot ? s[w.alternatives.list[a].outcome] - s[trace.site(i).outcome] : 0.0);
+      const auto y = static_cast<std::size_t>(w.alternatives.list[a].outcome);
+      w.share.push_back(total > 0 && !predicted ? w.size[a] / total : 0.0);
+      w.predicted.push_back(predicted ? s[y] - s[static_cast<std::size_t>(trace.site(i).outcome)] : 0.0);
     }
-    if (total > 0 || one_hot) continue;
+    if (total > 0 || predicted || std::all_of(s.begin(), s.end(), [](double x) { return x == 0; })) continue;
     const Alternative none{i, trace.site(i).outcome, w.alternatives.weights.size(), trace.site(i).count};
     for (std::uint32_t j = 0; j < none.count; ++j) w.alternatives.weights.push_back({j, s[j]});
-    const double size = trace.importance(i, w.alternatives.of(none));
+    w.size.push_back(trace.importance(i, w.alternatives.of(none)));
     // It stands for -s alone: its own weights are 0.
     for (std::size_t j = 0; j < none.count; ++j) w.alternatives.weights[none.first + j].value = 0;
     w.alternatives.list.push_back(none);
-    w.size.push_back(size);
-    share.push_back(1.0);
-    predicted.push_back(0.0);
+    w.share.push_back(1.0);
+    w.predicted.push_back(0.0);
   }
-  if (choice == SiteChoice::uniform)
-    for (double& s : w.size) s = s > 0 ? 1.0 : s;
-  detail::inclusion_probabilities(w.size, replays, trace.parameters() > 4 ? 0.1 : 0.0, w.probability);
+}
 
-  static thread_local std::vector<std::pair<std::size_t, double>> changes;
-  changes.clear();
-  detail::systematic_sample(w.probability, choices.uniform(), [&](std::size_t i) {
-    const Alternative& y = w.alternatives.list[i];
-    changes.emplace_back(i, y.outcome == trace.site(y.site).outcome ? 0.0 : change(trace, w.alternatives, y));
+/// How likely each alternative is to be chosen. One whose weight times d_c p is 0 contributes exactly 0 and is never replayed.
+template <class T>
+void choose_probabilities(const Trace<T>& trace, const Plan& plan, const Learned* learned, Workspace& w) {
+  w.preference = w.size;
+  const auto sites = static_cast<double>(trace.sites());
+  for (std::size_t a = 0; a < w.size.size(); ++a) {
+    if (!(w.size[a] > 0)) continue;
+    if (plan.choice == SiteChoice::uniform) w.preference[a] = 1;
+    if (plan.choice == SiteChoice::neyman && learned) {
+      const std::size_t i = w.alternatives.list[a].site;
+      // What a sample costs besides replays is not saved by late ones: half of a run is added.
+      w.preference[a] *= learned->scale_of(i) / std::sqrt(0.5 + (sites - static_cast<double>(i)) / sites);
+    }
+  }
+  const double replays = plan.replays == automatic_replays ? learned->replays : plan.replays;
+  const bool certain = trace.parameters() <= 4 && plan.choice != SiteChoice::neyman;  // of the importances
+  detail::inclusion_probabilities(w.preference, replays, certain ? 0.0 : 0.1, w.probability);
+}
+
+/// The change of the cost that later flips of coins explain; see DebiasedSurrogate::martingale.
+template <class T>
+double explained(const Trace<T>& trace, std::size_t site, const detail::AdjointTable& adjoint) {
+  const auto chances = trace.replayed_chances();
+  const auto outcomes = trace.replayed();
+  double sum = 0;
+  for (std::size_t t = site + 1; t < outcomes.size(); ++t)
+    if (const double a = adjoint(t); a != 0) sum += a * (static_cast<double>(outcomes[t] == 1) - chances[t]);
+  for (std::size_t t = site + 1; t < trace.sites(); ++t)
+    if (const double a = adjoint(t); a != 0) sum -= a * (static_cast<double>(trace.site(t).outcome == 1) - trace.site(t).pmf(1));
+  return sum;
+}
+
+/// The change of the cost under an alternative; 0 if it is impossible and cannot become possible.
+template <class T>
+double change(Trace<T>& trace, const Plan& plan, const Learned* learned, const Alternatives& a, const Alternative& y) {
+  if (trace.site(y.site).pmf(y.outcome) == 0 && !trace.moves(y.site, a.of(y))) return 0;
+  const double delta = static_cast<double>(trace.replay(y.site, y.outcome, plan.martingale)) - static_cast<double>(trace.cost());
+  return plan.martingale ? delta - explained(trace, y.site, *learned->adjoints) : delta;
+}
+
+/// One gradient draw; `observe` is shown every chosen alternative.
+template <class T, class Observe>
+void draw(Trace<T>& trace, const Plan& plan, const Learned* learned, const RunKey& key, Generator choices, GradientDraw& out,
+          const Observe& observe) {
+  static thread_local Workspace w;
+  out.value = static_cast<double>(trace.run(key));
+  trace.record(plan.control == Control::path ? Outcomes::variables : Outcomes::constants);
+  find_controls(trace, plan, learned, w, out.gradient);
+  sweep_tangents(trace, choices);
+  list_alternatives(trace, plan, w);
+  choose_probabilities(trace, plan, learned, w);
+
+  // Replays first: a test of an impossible alternative uses the adjoints.
+  w.changes.clear();
+  detail::systematic_sample(w.probability, choices.uniform(), [&](std::size_t a) {
+    const Alternative& y = w.alternatives.list[a];
+    const bool other = y.outcome != trace.site(y.site).outcome;
+    w.changes.emplace_back(a, other ? change(trace, plan, learned, w.alternatives, y) : 0.0);
   });
-  // CUT sweep, seeded at the chosen sites only and not at f.
+  // With a control from the path the first sweep had the cost and the control of every site in it, but for the table's part.
   trace.begin_sweep();
-  for (const auto& [i, delta] : changes) {
-    const Alternative& y = w.alternatives.list[i];
+  if (plan.control != Control::path) trace.seed_cost(1);
+  for (std::size_t i = 0; i < trace.sites() && (plan.control == Control::table || plan.residuals); ++i) {
+    const Site& s = trace.site(i);
+    if (plan.control != Control::path) {
+      for (std::uint32_t j = 0; j < s.count; ++j)
+        if (const double a = w.control[w.first[i] + j]; a != 0) trace.seed(i, j, static_cast<T>(a));
+    } else if (learned && s.count == 1) {
+      trace.seed(i, 0, static_cast<T>(learned->residual_of(s, i)));
+    }
+  }
+  for (const auto& [a, delta] : w.changes) {
+    const Alternative& y = w.alternatives.list[a];
+    w.weights.clear();
     for (const Weight& weight : w.alternatives.of(y))
-      trace.seed(y.site, weight.parameter, static_cast<T>(weight.value * (delta - predicted[i]) / w.probability[i]));
-    if (share[i] == 0) continue;
-    for (std::uint32_t j = 0; j < trace.site(y.site).count; ++j)
-      trace.seed(y.site, j, static_cast<T>(-share[i] * w.surrogate[w.surrogate_of_site[y.site] + j] / w.probability[i]));
+      w.weights.push_back({weight.parameter, weight.value * (delta - w.predicted[a])});
+    if (w.share[a] > 0)
+      for (std::uint32_t j = 0; j < trace.site(y.site).count; ++j)
+        if (const double s = w.control[w.first[y.site] + j]; s != 0) w.weights.push_back({j, -w.share[a] * s});
+    observe(y, w.probability[a], w.size[a], std::span<const Weight>(w.weights));
+    for (const Weight& weight : w.weights)
+      if (weight.value != 0) trace.seed(y.site, weight.parameter, static_cast<T>(weight.value / w.probability[a]));
   }
   trace.sweep(out.gradient);
 }
 
+// ---- learning ---------------------------------------------------------------------------------------------------------
+
+/// Residuals of replays at sites chosen alike.
+template <class T>
+void learn_residuals(Trace<T>& trace, const Plan& plan, int runs, const PilotContext& pilot, Learned& learned) {
+  struct Entry {
+    double residuals = 0, sizes = 0;
+    std::array<double, 2> sum{}, squares{}, count{};
+  };
+  std::vector<Entry> table;
+  Plan probe = plan;
+  probe.choice = SiteChoice::uniform;
+  probe.residuals = false;
+  probe.replays = std::max(plan.replays, 8);
+  GradientDraw out;
+  double residuals = 0, sizes = 0;
+  for (int k = 0; k < runs; ++k) {
+    out.gradient.setZero(trace.parameters());
+    const auto run = static_cast<std::uint64_t>(k);
+    draw(trace, probe, &learned, pilot.run(trace, run), pilot.choices(run), out,
+         [&](const Alternative& y, double, double size, std::span<const Weight> weights) {
+           const double residual = trace.importance(y.site, weights);
+           if (!std::isfinite(residual) || !std::isfinite(size)) return;
+           if (table.size() <= y.site) table.resize(y.site + 1);
+           Entry& e = table[y.site];
+           e.residuals += residual * residual, e.sizes += size * size;
+           residuals += residual * residual, sizes += size * size;
+           const Site& s = trace.site(y.site);
+           if (s.count != 1 || s.outcome < 0 || s.outcome > 1) return;
+           double value = 0;
+           for (const Weight& w : weights) value += w.value;
+           const std::size_t x = s.outcome == 1;
+           e.sum[x] += value, e.squares[x] += value * value, e.count[x] += 1;
+         });
+  }
+  learned.usual_scale = sizes > 0 && residuals > 0 ? std::sqrt(residuals / sizes) : 1.0;
+  learned.scale.assign(table.size(), learned.usual_scale);
+  learned.residual.assign(plan.residuals ? table.size() : 0, {});
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const Entry& e = table[i];
+    // As if two replays had shown the usual size.
+    const double n = e.count[0] + e.count[1], usual = learned.usual_scale * learned.usual_scale;
+    if (e.sizes > 0) learned.scale[i] = std::sqrt((n * e.residuals / e.sizes + 2 * usual) / (n + 2));
+    for (std::size_t x = 0; x < 2 && plan.residuals; ++x) {
+      if (e.count[x] < 2) continue;
+      // Shrunk by what its own noise takes of it (James and Stein).
+      const double mean = e.sum[x] / e.count[x];
+      const double noise = std::max(0.0, e.squares[x] / e.count[x] - mean * mean) / (e.count[x] - 1);
+      if (mean * mean > noise) learned.residual[i][x] = mean * (1 - noise / (mean * mean));
+    }
+  }
+}
+
+/// The number of replays for the least work; see automatic_replays.
+template <class T>
+double learn_replays(Trace<T>& trace, const Plan& plan, int runs, const PilotContext& pilot, const Learned& learned) {
+  Plan probe = plan;
+  probe.replays = 8;
+  GradientDraw out;
+  Eigen::VectorXd mean = Eigen::VectorXd::Zero(trace.parameters());
+  double squares = 0, excess = 0, most = 0, chosen = 0, suffixes = 0;
+  for (int k = 0; k < runs; ++k) {
+    out.gradient.setZero(trace.parameters());
+    const auto run = static_cast<std::uint64_t>(runs + k);
+    double here = 0;
+    draw(trace, probe, &learned, pilot.run(trace, run), pilot.choices(run), out,
+         [&](const Alternative& y, double probability, double, std::span<const Weight> weights) {
+           const double residual = trace.importance(y.site, weights);
+           chosen += 1;
+           suffixes += 1 - static_cast<double>(y.site) / static_cast<double>(trace.sites());
+           // sum_i r_i^2 / q_i over all sites, for one replay: q_i is an eighth of the probability now.
+           if (probability < 1) excess += 8 * residual * residual / (probability * probability);
+           here += 1 / probability;
+         });
+    most = std::max(most, here);
+    squares += out.gradient.squaredNorm() / runs;
+    mean += out.gradient / runs;
+  }
+  excess /= runs;
+  if (chosen == 0 || !(excess > 0)) return 1;
+  const double variance = squares - mean.squaredNorm(), floor = variance - excess / probe.replays;
+  const double fixed = plan.control == Control::path ? 6 : 5, replay = suffixes / chosen;  // in runs; a sweep counts as one
+  const double best = floor > 0 ? std::sqrt(excess * fixed / (floor * replay)) : most;
+  return std::clamp(std::round(best), 1.0, std::max(1.0, most));
+}
+
+template <class T>
+std::shared_ptr<const Learned> learn_plan(Trace<T>& trace, const Plan& plan, int runs, const PilotContext& pilot) {
+  const bool table = plan.control == Control::table || plan.martingale;
+  const bool residuals = plan.residuals || plan.choice == SiteChoice::neyman;
+  const bool replays = plan.replays == automatic_replays;
+  if (!table && !residuals && !replays) return nullptr;
+  auto learned = std::make_shared<Learned>();
+  if (table) learned->adjoints.emplace(trace, runs, pilot);
+  PilotContext rest = pilot;
+  rest.first += static_cast<std::uint64_t>(runs);
+  if (residuals) learn_residuals(trace, plan, runs, rest, *learned);
+  if (replays) learned->replays = learn_replays(trace, plan, runs, rest, *learned);
+  return learned;
+}
+
+std::string described(const Plan& plan) {
+  std::string text = std::string(plan.name) + "(" +
+                     (plan.replays == automatic_replays ? "auto"
+                      : plan.replays == 0               ? "all"
+                                                        : std::to_string(plan.replays));
+  if (plan.control == Control::table) text += ", table";
+  if (plan.choice == SiteChoice::uniform) text += ", uniform";
+  if (plan.choice == SiteChoice::neyman) text += ", Neyman";
+  if (plan.residuals) text += ", residuals";
+  if (plan.martingale) text += ", martingale";
+  return text + ")";
+}
+
+void check(const Plan& plan, int pilot) {
+  const std::string name = plan.name;
+  if (plan.replays < automatic_replays) throw InvalidArgument(name + ": " + outside("replays", plan.replays, "[-1, infinity)"));
+  if (pilot < 2 || pilot > 200'000) throw InvalidArgument(name + ": " + outside("pilot", pilot, "[2, 200000]"));
+}
+
+Plan plan_of(const StochasticDerivative& e) { return {"StochasticDerivative", e.replays, e.choice, e.flow}; }
+Plan plan_of(const DebiasedSurrogate& e) {
+  return {"DebiasedSurrogate", e.replays, e.choice, e.flow, e.control, e.residuals, e.martingale};
+}
+
+}  // namespace
+
+template <class T>
+detail::AdjointTable::AdjointTable(Trace<T>& trace, int runs, const PilotContext& pilot) {
+  std::vector<std::vector<double>> sum;
+  std::vector<double> visits;
+  Eigen::VectorXd gradient = Eigen::VectorXd::Zero(trace.parameters());
+  for (int k = 0; k < runs; ++k) {
+    trace.record(pilot.run(trace, static_cast<std::uint64_t>(k)), Outcomes::variables);
+    trace.open(StraightThroughEdge{});
+    trace.begin_sweep();
+    trace.seed_cost(1);
+    trace.sweep(gradient);
+    if (sum.size() < trace.sites()) sum.resize(trace.sites()), visits.resize(trace.sites(), 0.0);
+    for (std::size_t i = 0; i < trace.sites(); ++i) {
+      const Site& s = trace.site(i);
+      const std::size_t outputs = s.law->one_hot ? s.count : 1;
+      if (sum[i].size() < outputs) sum[i].resize(outputs, 0.0);
+      for (std::size_t j = 0; j < outputs; ++j) sum[i][j] += static_cast<double>(trace.outcome_adjoint(i, j));
+      visits[i] += 1;
+    }
+  }
+  first_.push_back(0);
+  for (std::size_t i = 0; i < sum.size(); ++i) {
+    for (const double a : sum[i]) mean_.push_back(std::isfinite(a) ? a / visits[i] : 0.0);
+    first_.push_back(mean_.size());
+  }
+}
+
+std::string StochasticDerivative::name() const { return described(plan_of(*this)); }
+std::string DebiasedSurrogate::name() const { return described(plan_of(*this)); }
+
+template <class T>
+std::shared_ptr<const void> StochasticDerivative::learn(Trace<T>& trace, const PilotContext& context) const {
+  const Plan plan = plan_of(*this);
+  check(plan, pilot);
+  return learn_plan(trace, plan, pilot, context);
+}
+
+template <class T>
+void StochasticDerivative::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
+  const Plan plan = plan_of(*this);
+  check(plan, pilot);
+  draw(trace, plan, static_cast<const Learned*>(context.learned), context.key(), context.choices(), out,
+       [](const Alternative&, double, double, std::span<const Weight>) {});
+}
+
+template <class T>
+std::shared_ptr<const void> DebiasedSurrogate::learn(Trace<T>& trace, const PilotContext& context) const {
+  const Plan plan = plan_of(*this);
+  check(plan, pilot);
+  return learn_plan(trace, plan, pilot, context);
+}
+
+template <class T>
+void DebiasedSurrogate::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
+  const Plan plan = plan_of(*this);
+  check(plan, pilot);
+  draw(trace, plan, static_cast<const Learned*>(context.learned), context.key(), context.choices(), out,
+       [](const Alternative&, double, double, std::span<const Weight>) {});
+}
+
+template detail::AdjointTable::AdjointTable(Trace<float>&, int, const PilotContext&);
+template std::shared_ptr<const void> StochasticDerivative::learn(Trace<float>&, const PilotContext&) const;
 template void StochasticDerivative::sample(Trace<float>&, const SampleContext&, GradientDraw&) const;
-template void StochasticDerivative::sample(Trace<double>&, const SampleContext&, GradientDraw&) const;
+template std::shared_ptr<const void> DebiasedSurrogate::learn(Trace<float>&, const PilotContext&) const;
 template void DebiasedSurrogate::sample(Trace<float>&, const SampleContext&, GradientDraw&) const;
+template detail::AdjointTable::AdjointTable(Trace<double>&, int, const PilotContext&);
+template std::shared_ptr<const void> StochasticDerivative::learn(Trace<double>&, const PilotContext&) const;
+template void StochasticDerivative::sample(Trace<double>&, const SampleContext&, GradientDraw&) const;
+template std::shared_ptr<const void> DebiasedSurrogate::learn(Trace<double>&, const PilotContext&) const;
 template void DebiasedSurrogate::sample(Trace<double>&, const SampleContext&, GradientDraw&) const;
 
 }  // namespace stoat

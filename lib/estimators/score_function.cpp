@@ -1,6 +1,11 @@
 #include <stoat/estimators/score_function.hpp>
 
+#include <algorithm>
+#include <cmath>
+#include <optional>
 #include <vector>
+
+#include <Eigen/Cholesky>
 
 namespace stoat {
 namespace {
@@ -21,61 +26,296 @@ void refuse_boundaries(Trace<T>& trace, const char* name) {
   }
 }
 
-/// Adds a * d log P(x_i) to the adjoints of the parameters of every site.
-template <class T>
-void seed_scores(Trace<T>& trace, double a, std::vector<double>& score) {
+/// Adds weight(i) * d log P(x_i) to the adjoints of the parameters of every site i.
+template <class T, class Weigh>
+void seed_scores(Trace<T>& trace, const Weigh& weight) {
+  static thread_local std::vector<double> score;
   for (std::size_t i = 0; i < trace.sites(); ++i) {
     const Site& s = trace.site(i);
     if (s.count == 0) continue;
     score.resize(s.count);
     s.law->score(s.plain, s.outcome, score);
+    const double a = weight(i);
     for (std::uint32_t j = 0; j < s.count; ++j)
       if (score[j] != 0) trace.seed(i, j, static_cast<T>(a * score[j]));
   }
 }
 
+std::vector<double>& costs_to_go() {
+  static thread_local std::vector<double> costs;
+  return costs;
+}
+
+constexpr int baseline_runs = 64;
+
+/// Mean costs to go, by the number of the site.
+struct MeansToGo {
+  std::vector<double> mean;
+  double operator()(std::size_t i) const { return i < mean.size() ? mean[i] : mean.empty() ? 0.0 : mean.back(); }
+};
+
 }  // namespace
+
+// ---- ScoreFunction ----------------------------------------------------------------------------------------------------
+
+template <class T>
+std::shared_ptr<const void> ScoreFunction::learn(Trace<T>& trace, const PilotContext& pilot) const {
+  if (baseline == Baseline::none) return nullptr;
+  auto means = std::make_shared<MeansToGo>();
+  std::vector<double> visits;
+  std::vector<double>& to_go = costs_to_go();
+  for (int k = 0; k < baseline_runs; ++k) {
+    trace.record(pilot.run(trace, static_cast<std::uint64_t>(k)), Outcomes::constants);
+    if (!trace.costs_added()) return nullptr;  // the running mean of the cost is better: it goes on learning
+    trace.costs_to_go(to_go);
+    if (visits.size() < to_go.size()) visits.resize(to_go.size(), 0.0), means->mean.resize(to_go.size(), 0.0);
+    for (std::size_t i = 0; i < to_go.size(); ++i) means->mean[i] += (to_go[i] - means->mean[i]) / ++visits[i];
+  }
+  return means;
+}
 
 template <class T>
 void ScoreFunction::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
-  static thread_local std::vector<double> score;
   const double f = static_cast<double>(trace.record(context.key(), Outcomes::constants));
   refuse_boundaries(trace, "ScoreFunction");
   trace.begin_sweep();
   trace.seed_cost(1);
-  seed_scores(trace, baseline == Baseline::none ? f : f - context.mean_cost, score);
+  if (trace.costs_added()) {
+    std::vector<double>& to_go = costs_to_go();
+    trace.costs_to_go(to_go);
+    const auto* means = static_cast<const MeansToGo*>(context.learned);
+    seed_scores(trace, [&](std::size_t i) { return means ? to_go[i] - (*means)(i) : to_go[i]; });
+  } else {
+    const double b = baseline == Baseline::none ? 0.0 : context.mean_cost;
+    seed_scores(trace, [&](std::size_t) { return f - b; });
+  }
   trace.sweep(out.gradient);
   out.value = f;
 }
 
+// ---- LeaveOneOut ------------------------------------------------------------------------------------------------------
+
 template <class T>
 void LeaveOneOut::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
   if (runs < 2) throw InvalidArgument("LeaveOneOut: " + outside("runs", runs, "[2, infinity)"));
-  // sum_k (f_k - mean f) s_k = sum_k (f_k - f_0) s_k - (mean f - f_0) sum_k s_k: one pass, no tape is kept.
-  static thread_local std::vector<double> score;
   static thread_local Eigen::VectorXd scores;
-  scores.setZero(out.gradient.size());
+  std::vector<double>& to_go = costs_to_go();
   double first = 0, total = 0;
+  if (trace.record(context.key(0), Outcomes::constants), trace.costs_added()) {
+    // The costs to go of all runs first; then each run once more, with what the others say about its sites.
+    static thread_local std::vector<double> sum;
+    sum.clear();
+    for (int k = 0; k < runs; ++k) {
+      if (k > 0) trace.record(context.key(k), Outcomes::constants);
+      total += static_cast<double>(trace.cost());
+      trace.costs_to_go(to_go);
+      if (sum.size() < to_go.size()) sum.resize(to_go.size(), 0.0);
+      for (std::size_t i = 0; i < to_go.size(); ++i) sum[i] += to_go[i];
+    }
+    for (int k = 0; k < runs; ++k) {
+      trace.record(context.key(k), Outcomes::constants);
+      refuse_boundaries(trace, "LeaveOneOut");
+      trace.costs_to_go(to_go);
+      trace.begin_sweep();
+      trace.seed_cost(static_cast<T>(1.0 / runs));
+      seed_scores(trace, [&](std::size_t i) { return (to_go[i] - (sum[i] - to_go[i]) / (runs - 1)) / runs; });
+      trace.sweep(out.gradient);
+    }
+    out.value = total / runs;
+    return;
+  }
+  // sum_k (f_k - mean f) s_k = sum_k (f_k - f_0) s_k - (mean f - f_0) sum_k s_k: one pass, no tape is kept.
+  scores.setZero(out.gradient.size());
   for (int k = 0; k < runs; ++k) {
-    const double f = static_cast<double>(trace.record(context.key(k), Outcomes::constants));
+    if (k > 0) trace.record(context.key(k), Outcomes::constants);
+    const double f = static_cast<double>(trace.cost());
     if (k == 0) first = f;
     total += f;
     refuse_boundaries(trace, "LeaveOneOut");
     trace.begin_sweep();
     trace.seed_cost(static_cast<T>(1.0 / runs));
-    seed_scores(trace, (f - first) / (runs - 1), score);
+    seed_scores(trace, [&](std::size_t) { return (f - first) / (runs - 1); });
     trace.sweep(out.gradient);
     trace.begin_sweep();
-    seed_scores(trace, 1.0, score);
+    seed_scores(trace, [](std::size_t) { return 1.0; });
     trace.sweep(scores);
   }
   out.value = total / runs;
   out.gradient -= (out.value - first) / (runs - 1) * scores;
 }
 
+// ---- ScoreFunctionCritic ----------------------------------------------------------------------------------------------
+
+namespace {
+
+/// For each site a linear function of a few numbers known before its draw.
+struct LinearCritic {
+  static constexpr int features = 4;
+  using Vector = Eigen::Matrix<double, features, 1>;
+  std::vector<Vector> weights;
+
+  static Vector look(const History& h, double sum) {
+    return {1, sum, h.outcomes.empty() ? 0.0 : static_cast<double>(h.outcomes.back()), h.chance};
+  }
+  double operator()(const History& h, double sum) const {
+    return weights.empty() ? 0.0 : weights[std::min(h.site, weights.size() - 1)].dot(look(h, sum));
+  }
+};
+
+/// Calls visit(i, history, sum of the outcomes before it) for every site.
+template <class T, class Visit>
+void walk_history(const Trace<T>& trace, const Visit& visit) {
+  static thread_local std::vector<std::int64_t> outcomes;
+  outcomes.clear();
+  for (std::size_t i = 0; i < trace.sites(); ++i) outcomes.push_back(trace.site(i).outcome);
+  double sum = 0;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    visit(i, History{i, trace.datum(), std::span<const std::int64_t>(outcomes).first(i), trace.site(i).pmf(1)}, sum);
+    sum += static_cast<double>(outcomes[i]);
+  }
+}
+
+}  // namespace
+
+template <class T>
+std::shared_ptr<const void> ScoreFunctionCritic::learn(Trace<T>& trace, const PilotContext& context) const {
+  if (critic) return nullptr;
+  if (pilot < 2 || pilot > 500'000) throw InvalidArgument("ScoreFunctionCritic: " + outside("pilot", pilot, "[2, 500000]"));
+  using Square = Eigen::Matrix<double, LinearCritic::features, LinearCritic::features>;
+  struct Normal {
+    Square squares = Square::Zero();
+    LinearCritic::Vector products = LinearCritic::Vector::Zero();
+    double visits = 0;
+  };
+  std::vector<Normal> normal;
+  std::vector<double>& to_go = costs_to_go();
+  for (int k = 0; k < pilot; ++k) {
+    trace.record(context.run(trace, static_cast<std::uint64_t>(k)), Outcomes::constants);
+    trace.costs_to_go(to_go);
+    if (normal.size() < to_go.size()) normal.resize(to_go.size());
+    walk_history(trace, [&](std::size_t i, const History& h, double sum) {
+      const LinearCritic::Vector x = LinearCritic::look(h, sum);
+      normal[i].squares += x * x.transpose();
+      normal[i].products += to_go[i] * x;
+      normal[i].visits += 1;
+    });
+  }
+  auto learned = std::make_shared<LinearCritic>();
+  for (const Normal& n : normal) {
+    // A ridge for what varies little, none for the constant: the mean is fitted whatever the others do.
+    Square squares = n.squares;
+    for (int j = 1; j < LinearCritic::features; ++j) squares(j, j) += 1e-3 * n.visits + 1;
+    const LinearCritic::Vector w = squares.ldlt().solve(n.products);
+    learned->weights.push_back(w.allFinite() ? w : LinearCritic::Vector::Zero());
+  }
+  return learned;
+}
+
+template <class T>
+void ScoreFunctionCritic::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
+  out.value = static_cast<double>(trace.record(context.key(), Outcomes::constants));
+  refuse_boundaries(trace, "ScoreFunctionCritic");
+  static thread_local std::vector<double> expected;
+  std::vector<double>& to_go = costs_to_go();
+  trace.costs_to_go(to_go);
+  const auto* linear = static_cast<const LinearCritic*>(context.learned);
+  expected.resize(to_go.size());
+  walk_history(trace, [&](std::size_t i, const History& h, double sum) { expected[i] = critic ? critic(h) : (*linear)(h, sum); });
+  trace.begin_sweep();
+  trace.seed_cost(1);
+  seed_scores(trace, [&](std::size_t i) { return to_go[i] - expected[i]; });
+  trace.sweep(out.gradient);
+}
+
+// ---- ScoreFunctionMartingale ------------------------------------------------------------------------------------------
+
+namespace {
+
+struct Martingale {
+  std::optional<detail::AdjointTable> adjoint;
+  double factor = 0, mean = 0;
+
+  /// The increment of a site: A (x - mean), of a unit vector A_x - sum_y P_y A_y.
+  double increment(const Site& s, std::size_t i) const {
+    if (s.count == 0) return 0;
+    if (s.law->one_hot) {
+      double expected = 0;
+      for (std::size_t y = 0; y < s.count; ++y) expected += s.pmf(static_cast<std::int64_t>(y)) * (*adjoint)(i, y);
+      return (*adjoint)(i, static_cast<std::size_t>(s.outcome)) - expected;
+    }
+    const double a = (*adjoint)(i);
+    return a == 0 || !known(s) ? 0.0 : a * (static_cast<double>(s.outcome) - s.law->mean(s.plain));
+  }
+  static bool known(const Site& s) { return s.law->mean && s.law->mean_derivative; }
+  template <class T>
+  double sum(const Trace<T>& trace) const {
+    double m = 0;
+    for (std::size_t i = 0; i < trace.sites(); ++i) m += increment(trace.site(i), i);
+    return m;
+  }
+};
+
+}  // namespace
+
+template <class T>
+std::shared_ptr<const void> ScoreFunctionMartingale::learn(Trace<T>& trace, const PilotContext& context) const {
+  if (pilot < 4 || pilot > 500'000) throw InvalidArgument("ScoreFunctionMartingale: " + outside("pilot", pilot, "[4, 500000]"));
+  auto learned = std::make_shared<Martingale>();
+  learned->adjoint.emplace(trace, pilot, context);
+  // The regression of the cost on the martingale.
+  double n = 0, mean_f = 0, mean_m = 0, squares = 0, products = 0;
+  for (int k = 0; k < pilot / 2; ++k) {
+    const double f =
+        static_cast<double>(trace.record(context.run(trace, static_cast<std::uint64_t>(pilot + k)), Outcomes::constants));
+    const double m = learned->sum(trace), d = m - mean_m;
+    ++n;
+    mean_m += d / n;
+    squares += d * (m - mean_m);
+    mean_f += (f - mean_f) / n;
+    products += d * (f - mean_f);
+  }
+  learned->factor = squares > 0 ? products / squares : 0.0;
+  learned->mean = mean_f;
+  return learned;
+}
+
+template <class T>
+void ScoreFunctionMartingale::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
+  const auto& learned = *static_cast<const Martingale*>(context.learned);
+  const double f = out.value = static_cast<double>(trace.record(context.key(), Outcomes::constants));
+  refuse_boundaries(trace, "ScoreFunctionMartingale");
+  const double noise = f - learned.mean - learned.factor * learned.sum(trace);
+  trace.begin_sweep();
+  trace.seed_cost(1);
+  seed_scores(trace, [&](std::size_t) { return noise; });
+  static thread_local std::vector<double> slope;
+  for (std::size_t i = 0; i < trace.sites(); ++i) {
+    const Site& s = trace.site(i);
+    if (s.count == 0) continue;
+    if (s.law->one_hot) {
+      for (std::uint32_t j = 0; j < s.count; ++j) trace.seed(i, j, static_cast<T>(learned.factor * (*learned.adjoint)(i, j)));
+    } else if (const double a = learned.factor * (*learned.adjoint)(i); a != 0 && Martingale::known(s)) {
+      slope.resize(s.count);
+      s.law->mean_derivative(s.plain, slope);
+      for (std::uint32_t j = 0; j < s.count; ++j) trace.seed(i, j, static_cast<T>(a * slope[j]));
+    }
+  }
+  trace.sweep(out.gradient);
+}
+
 template void ScoreFunction::sample(Trace<float>&, const SampleContext&, GradientDraw&) const;
-template void ScoreFunction::sample(Trace<double>&, const SampleContext&, GradientDraw&) const;
+template std::shared_ptr<const void> ScoreFunction::learn(Trace<float>&, const PilotContext&) const;
 template void LeaveOneOut::sample(Trace<float>&, const SampleContext&, GradientDraw&) const;
+template void ScoreFunctionCritic::sample(Trace<float>&, const SampleContext&, GradientDraw&) const;
+template std::shared_ptr<const void> ScoreFunctionCritic::learn(Trace<float>&, const PilotContext&) const;
+template void ScoreFunctionMartingale::sample(Trace<float>&, const SampleContext&, GradientDraw&) const;
+template std::shared_ptr<const void> ScoreFunctionMartingale::learn(Trace<float>&, const PilotContext&) const;
+template void ScoreFunction::sample(Trace<double>&, const SampleContext&, GradientDraw&) const;
+template std::shared_ptr<const void> ScoreFunction::learn(Trace<double>&, const PilotContext&) const;
 template void LeaveOneOut::sample(Trace<double>&, const SampleContext&, GradientDraw&) const;
+template void ScoreFunctionCritic::sample(Trace<double>&, const SampleContext&, GradientDraw&) const;
+template std::shared_ptr<const void> ScoreFunctionCritic::learn(Trace<double>&, const PilotContext&) const;
+template void ScoreFunctionMartingale::sample(Trace<double>&, const SampleContext&, GradientDraw&) const;
+template std::shared_ptr<const void> ScoreFunctionMartingale::learn(Trace<double>&, const PilotContext&) const;
 
 }  // namespace stoat

@@ -114,17 +114,19 @@ T Trace<T>::record_lowest(const RunKey& key, std::span<const std::int64_t> force
 }
 
 template <class T>
-T Trace<T>::replay(std::size_t site, std::int64_t outcome) {
+T Trace<T>::replay(std::size_t site, std::int64_t outcome, bool chances) {
   const auto& outcomes = baseline_.outcomes();
   if (site >= outcomes.size())
     throw Error("replay: site " + std::to_string(site) + " was not visited; run " + std::to_string(key_.run) + " has " +
                 std::to_string(outcomes.size()) + " sites");
+  chances_.clear();
   replay_.begin({.key = key_,
                  .forced = std::span<const std::int64_t>(outcomes).first(site),
                  .changed = site,
                  .change_to = outcome,
                  .limit = max_draws_,
-                 .datum = datum_});
+                 .datum = datum_,
+                 .chances = chances ? &chances_ : nullptr});
   const T cost = plain_cost(replay_, plain_theta_);
   work_.runs += 1 - static_cast<double>(site) / static_cast<double>(outcomes.size());
   return cost;

@@ -299,7 +299,7 @@ TEST_CASE("knobs are checked") {
   const Eigen::VectorXd t = network_theta();
   CHECK_THROWS_WITH_AS(estimate(network, t, LeaveOneOut{1}), "LeaveOneOut: runs = 1 is outside [2, infinity)", InvalidArgument);
   CHECK_THROWS_AS(estimate(network, t, SmoothedDerivative{1.5}), InvalidArgument);
-  CHECK_THROWS_AS(estimate(network, t, StochasticDerivative{-1}), InvalidArgument);
+  CHECK_THROWS_AS(estimate(network, t, StochasticDerivative{-2}), InvalidArgument);
   CHECK_THROWS_AS(estimate(network, t, FiniteDifference{0}), InvalidArgument);
 }
 

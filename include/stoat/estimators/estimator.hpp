@@ -30,8 +30,14 @@ struct PilotContext {
   std::uint64_t seed = 0;
   std::uint64_t first = 0;  ///< the number of the first pilot run
   static constexpr std::uint64_t most_runs = std::uint64_t{1} << 20;
-  /// The key of the k-th pilot run.
-  RunKey key(std::uint64_t k) const { return {seed, first + k, Purpose::pilot}; }
+  /// The key of the k-th pilot run, of a program over data about the next datum.
+  template <class T>
+  RunKey run(Trace<T>& trace, std::uint64_t k) const {
+    if (trace.data() > 0) trace.set_datum(static_cast<std::size_t>((first + k) % trace.data()));
+    return {seed, first + k, Purpose::pilot};
+  }
+  /// Randomness for the estimator's own choices in it.
+  Generator choices(std::uint64_t k) const { return Generator({seed, std::uint64_t{1} << 39 | (first + k), Purpose::engine}); }
 };
 
 /// What a sample may know besides its trace.

@@ -1,6 +1,7 @@
 // stoat/program/site.hpp: a sample site of a recorded run, and the questions estimators ask its law.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <string_view>
 #include <type_traits>
@@ -43,6 +44,7 @@ struct SiteLaw {
   void (*score)(const void*, std::int64_t, std::span<double>);
   void (*pmf_derivative)(const void*, std::int64_t, std::span<double>);
   void (*smoothed)(const void*, std::int64_t, double alpha, std::span<double>);
+  double (*mean)(const void*);                              ///< null if the law tells none
   void (*mean_derivative)(const void*, std::span<double>);  ///< null if the law has none
   double (*mixture)(const void*);
   bool (*boundary)(const void*);
@@ -100,6 +102,13 @@ struct LawTable {
     for (std::size_t j = 0; j < out.size(); ++j) out[j] -= below[j];
   }
   static constexpr bool has_mean_derivative = requires(const L& l, std::span<double> out) { l.mean_derivative(out); };
+  static constexpr bool has_mean = requires(const L& l) {
+    { l.mean() } -> std::convertible_to<double>;
+  };
+  static double mean(const void* p) {
+    if constexpr (has_mean) return law(p).mean();
+    else return 0;
+  }
   static constexpr bool one_hot = requires { requires L::one_hot; };
   static constexpr SiteLaw table{
       .name = L::name,
@@ -110,6 +119,7 @@ struct LawTable {
       .pmf_derivative = &pmf_derivative,
       .smoothed = [](const void* p, std::int64_t k, double alpha,
                      std::span<double> out) { smoothed_derivative(law(p), k, alpha, out, scratch(out.size())); },
+      .mean = has_mean ? &mean : nullptr,
       .mean_derivative = has_mean_derivative ? &mean_derivative : nullptr,
       .mixture = [](const void* p) { return stoat::mixture(law(p)); },
       .boundary = [](const void* p) { return stoat::boundary(law(p)); },

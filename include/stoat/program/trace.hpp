@@ -63,12 +63,13 @@ class Trace {
   /// Records a run whose first sites are forced and whose later sites take their lowest outcome (enumeration).
   T record_lowest(const RunKey& key, std::span<const std::int64_t> forced);
   /// The cost of the baseline run with the outcome of `site` replaced, later sites on the same keys. Plain numbers.
-  T replay(std::size_t site, std::int64_t outcome);
+  /// If `chances`, replayed_chances() tells more.
+  T replay(std::size_t site, std::int64_t outcome, bool chances = false);
   /// The cost of the baseline run with the first `forced` outcomes kept and the later ones drawn anew through a coupling.
   T replay(std::size_t forced, const Coupling& coupling);
   /// The outcomes of the last replay.
   std::span<const std::int64_t> replayed() const { return replay_.outcomes(); }
-  /// The probability of outcome 1 at every site of the last replay through a coupling.
+  /// The probability of outcome 1 at every site of the last replay through a coupling, or of one that was to tell.
   std::span<const double> replayed_chances() const { return chances_; }
 
   // ---- what was recorded ------------------------------------------------------------------------------------------
@@ -115,6 +116,12 @@ class Trace {
     if (adjoint == T(0)) return T(0);
     if (s.edges) return adjoint * slopes(s)[j];
     return adjoint * tape_.partials()[s.arguments + j].value;
+  }
+
+  /// After an OPEN sweep: what arrived at the outcome of a site (at entry j of its unit vector); 0 if it is no variable.
+  T outcome_adjoint(std::size_t site, std::size_t j = 0) const {
+    const Index node = recorder_.log()[site].node;
+    return node == 0 ? T(0) : tape_.adjoints()[node + j];
   }
 
   /// d_c of every parameter of every site at once, along up to four directions in theta (columns): with at most four
