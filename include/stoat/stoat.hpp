@@ -44,6 +44,7 @@
 #include <stoat/estimators/enumeration.hpp>
 #include <stoat/estimators/estimator.hpp>
 #include <stoat/estimators/finite_difference.hpp>
+#include <stoat/estimators/per_site.hpp>
 #include <stoat/estimators/replay.hpp>
 #include <stoat/estimators/score_function.hpp>
 #include <stoat/estimators/smoothed.hpp>

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <optional>
 
-#include <boost/random/normal_distribution.hpp>
-
 #include <stoat/estimators/smoothed.hpp>
+
+#include "sites.hpp"
 
 namespace stoat {
 namespace detail {
@@ -45,22 +45,6 @@ void inclusion_probabilities(std::span<const double> size, double count, double 
 }  // namespace detail
 
 namespace {
-
-/// One tangent sweep: unit vectors for up to four parameters (exact norms), random normal directions beyond.
-template <class T>
-void sweep_tangents(Trace<T>& trace, Generator& choices) {
-  static thread_local Eigen::Matrix<T, Eigen::Dynamic, 4> directions;
-  const Eigen::Index d = trace.parameters();
-  directions.setZero(d, 4);
-  if (d <= 4) {
-    for (Eigen::Index j = 0; j < d; ++j) directions(j, j) = 1;
-  } else {
-    boost::random::normal_distribution<double> normal(0, 0.5);  // four directions: E|norm|^2 = |d_c p|^2
-    for (Eigen::Index j = 0; j < d; ++j)
-      for (int l = 0; l < 4; ++l) directions(j, l) = static_cast<T>(normal(choices));
-  }
-  trace.tangents(directions);
-}
 
 /// What a replay estimator does.
 struct Plan {
@@ -211,12 +195,13 @@ double explained(const Trace<T>& trace, std::size_t site, const detail::AdjointT
   return sum;
 }
 
-/// The change of the cost under an alternative; 0 if it is impossible and cannot become possible.
+/// The change of the cost under an alternative.
 template <class T>
 double change(Trace<T>& trace, const Plan& plan, const Learned* learned, const Alternatives& a, const Alternative& y) {
-  if (trace.site(y.site).pmf(y.outcome) == 0 && !trace.moves(y.site, a.of(y))) return 0;
-  const double delta = static_cast<double>(trace.replay(y.site, y.outcome, plan.martingale)) - static_cast<double>(trace.cost());
-  return plan.martingale ? delta - explained(trace, y.site, *learned->adjoints) : delta;
+  if (!plan.martingale) return detail::change(trace, a, y);
+  if (!detail::can_happen(trace, a, y)) return 0;
+  const double delta = static_cast<double>(trace.replay(y.site, y.outcome, true)) - static_cast<double>(trace.cost());
+  return delta - explained(trace, y.site, *learned->adjoints);
 }
 
 /// One gradient draw; `observe` is shown every chosen alternative.
@@ -227,7 +212,7 @@ void draw(Trace<T>& trace, const Plan& plan, const Learned* learned, const RunKe
   out.value = static_cast<double>(trace.run(key));
   trace.record(plan.control == Control::path ? Outcomes::variables : Outcomes::constants);
   find_controls(trace, plan, learned, w, out.gradient);
-  sweep_tangents(trace, choices);
+  detail::sweep_tangents(trace, choices);
   list_alternatives(trace, plan, w);
   choose_probabilities(trace, plan, learned, w);
 

@@ -7,38 +7,14 @@
 
 #include <Eigen/Cholesky>
 
+#include "sites.hpp"
+
 namespace stoat {
 namespace {
 
-/// Throws where an outcome of probability 0 would become possible when theta moves: the score does not see it.
 template <class T>
 void refuse_boundaries(Trace<T>& trace, const char* name) {
-  static thread_local Alternatives a;
-  for (std::size_t i = 0; i < trace.sites(); ++i) {
-    const Site& s = trace.site(i);
-    if (!trace.active(i) || !s.law->boundary(s.plain)) continue;
-    a.clear();
-    trace.alternatives(i, Flow::independent, a);
-    for (const Alternative& y : a.list)
-      if (s.pmf(y.outcome) == 0 && trace.moves(i, a.of(y)))
-        throw Refusal(std::string(name) + ": at site " + std::to_string(i) + " the outcome " + std::to_string(y.outcome) + " of " +
-                      std::string(s.law->name) + " has probability 0, which moves with theta; the score function misses that term");
-  }
-}
-
-/// Adds weight(i) * d log P(x_i) to the adjoints of the parameters of every site i.
-template <class T, class Weigh>
-void seed_scores(Trace<T>& trace, const Weigh& weight) {
-  static thread_local std::vector<double> score;
-  for (std::size_t i = 0; i < trace.sites(); ++i) {
-    const Site& s = trace.site(i);
-    if (s.count == 0) continue;
-    score.resize(s.count);
-    s.law->score(s.plain, s.outcome, score);
-    const double a = weight(i);
-    for (std::uint32_t j = 0; j < s.count; ++j)
-      if (score[j] != 0) trace.seed(i, j, static_cast<T>(a * score[j]));
-  }
+  for (std::size_t i = 0; i < trace.sites(); ++i) detail::refuse_boundary(trace, i, name);
 }
 
 std::vector<double>& costs_to_go() {
@@ -84,10 +60,10 @@ void ScoreFunction::sample(Trace<T>& trace, const SampleContext& context, Gradie
     std::vector<double>& to_go = costs_to_go();
     trace.costs_to_go(to_go);
     const auto* means = static_cast<const MeansToGo*>(context.learned);
-    seed_scores(trace, [&](std::size_t i) { return means ? to_go[i] - (*means)(i) : to_go[i]; });
+    detail::seed_scores(trace, [&](std::size_t i) { return means ? to_go[i] - (*means)(i) : to_go[i]; });
   } else {
     const double b = baseline == Baseline::none ? 0.0 : context.mean_cost;
-    seed_scores(trace, [&](std::size_t) { return f - b; });
+    detail::seed_scores(trace, [&](std::size_t) { return f - b; });
   }
   trace.sweep(out.gradient);
   out.value = f;
@@ -118,7 +94,7 @@ void LeaveOneOut::sample(Trace<T>& trace, const SampleContext& context, Gradient
       trace.costs_to_go(to_go);
       trace.begin_sweep();
       trace.seed_cost(static_cast<T>(1.0 / runs));
-      seed_scores(trace, [&](std::size_t i) { return (to_go[i] - (sum[i] - to_go[i]) / (runs - 1)) / runs; });
+      detail::seed_scores(trace, [&](std::size_t i) { return (to_go[i] - (sum[i] - to_go[i]) / (runs - 1)) / runs; });
       trace.sweep(out.gradient);
     }
     out.value = total / runs;
@@ -134,10 +110,10 @@ void LeaveOneOut::sample(Trace<T>& trace, const SampleContext& context, Gradient
     refuse_boundaries(trace, "LeaveOneOut");
     trace.begin_sweep();
     trace.seed_cost(static_cast<T>(1.0 / runs));
-    seed_scores(trace, [&](std::size_t) { return (f - first) / (runs - 1); });
+    detail::seed_scores(trace, [&](std::size_t) { return (f - first) / (runs - 1); });
     trace.sweep(out.gradient);
     trace.begin_sweep();
-    seed_scores(trace, [](std::size_t) { return 1.0; });
+    detail::seed_scores(trace, [](std::size_t) { return 1.0; });
     trace.sweep(scores);
   }
   out.value = total / runs;
@@ -223,7 +199,7 @@ void ScoreFunctionCritic::sample(Trace<T>& trace, const SampleContext& context, 
   walk_history(trace, [&](std::size_t i, const History& h, double sum) { expected[i] = critic ? critic(h) : (*linear)(h, sum); });
   trace.begin_sweep();
   trace.seed_cost(1);
-  seed_scores(trace, [&](std::size_t i) { return to_go[i] - expected[i]; });
+  detail::seed_scores(trace, [&](std::size_t i) { return to_go[i] - expected[i]; });
   trace.sweep(out.gradient);
 }
 
@@ -287,7 +263,7 @@ void ScoreFunctionMartingale::sample(Trace<T>& trace, const SampleContext& conte
   const double noise = f - learned.mean - learned.factor * learned.sum(trace);
   trace.begin_sweep();
   trace.seed_cost(1);
-  seed_scores(trace, [&](std::size_t) { return noise; });
+  detail::seed_scores(trace, [&](std::size_t) { return noise; });
   static thread_local std::vector<double> slope;
   for (std::size_t i = 0; i < trace.sites(); ++i) {
     const Site& s = trace.site(i);

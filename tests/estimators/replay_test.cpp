@@ -167,3 +167,46 @@ TEST_CASE("the variances on the walk of 100 steps are those of estimators.md 2.5
   check(StochasticDerivative{0}, 2.4, 0.2, 2'000);
   check(StraightThrough{}, 1.85, 0.2, 10'000);
 }
+
+// ---- PerSite ---------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// Two layers, each differentiated in its own way.
+struct Marked {
+  Method first, second;
+  template <class S>
+  S operator()(Sampler<S>& draw, const Vector<S>& t) const {
+    const S a = draw(Bernoulli(logistic(t[0])), first);
+    const Vector<S> b = draw(Bernoulli(logistic(Vector<S>(t.segment(1, 3)) + 2 * a)), second);
+    const S c = draw(Bernoulli(logistic(b[0] - t[0] * b[1])));
+    return square(a + b[0] - 2 * b[1] * c) + t[0] * b[2] + exp(c - a);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("every draw can have a method of its own") {
+  Eigen::VectorXd theta(4);
+  theta << 0.4, -0.3, 0.8, -0.5;
+  const Exact truth = enumerate(Marked{}, theta);
+  for (const Method first : {Method::score_function, Method::replay, Method::unspecified})
+    for (const Method second : {Method::score_function, Method::replay})
+      for (const AnyEstimator& e : {AnyEstimator(PerSite{}), AnyEstimator(PerSite{Method::replay, 2})}) {
+        CAPTURE(e.name());
+        CHECK(e.unbiased());
+        CHECK(largest_z(estimate(Marked{first, second}, theta, e, {.samples = 20'000, .seed = 9}), truth.gradient) < bound);
+      }
+  // Methods that agree are the estimators of that name.
+  const Estimate a = estimate(Marked{Method::score_function, Method::score_function}, theta, PerSite{}, {.samples = 100});
+  CHECK((a.gradient - estimate(Marked{}, theta, ScoreFunction{}, {.samples = 100}).gradient).norm() < 1e-12);
+  const Estimate b =
+      estimate(Marked{Method::surrogate, Method::surrogate}, theta, PerSite{Method::surrogate, 1, true}, {.samples = 100});
+  CHECK((b.gradient - estimate(Marked{}, theta, StraightThrough{}, {.samples = 100}).gradient).norm() < 1e-12);
+  CHECK_FALSE(AnyEstimator(PerSite{Method::replay, 1, true}).unbiased());
+  // A surrogate in one layer alone is biased, and refused where that was not asked for.
+  const Marked mixture{Method::replay, Method::surrogate};
+  CHECK(largest_z(estimate(mixture, theta, PerSite{Method::replay, 0, true}, {.samples = 20'000}), truth.gradient) > 2 * bound);
+  CHECK_THROWS_WITH_AS(estimate(mixture, theta, PerSite{}, {.samples = 1}),
+                       doctest::Contains("PerSite: site 1 (Bernoulli) is marked as a surrogate"), Refusal);
+}

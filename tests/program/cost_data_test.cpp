@@ -52,6 +52,13 @@ TEST_CASE("a cost added on the way counts like one returned at the end") {
     CHECK(largest_z(r, a.gradient) < bound);
     CHECK(std::abs(r.value - a.value) < bound * r.value_error);
   }
+  // Who is held responsible for less makes less noise.
+  const auto variance = [&](const Walk& walk, const AnyEstimator& e) {
+    return estimate(walk, theta, e, {.samples = 20'000, .seed = 6}).total_variance;
+  };
+  CHECK(variance(Walk{true}, ScoreFunction{}) < 0.7 * variance(Walk{false}, ScoreFunction{}));
+  CHECK(variance(Walk{true}, ScoreFunction{Baseline::none}) < 0.7 * variance(Walk{false}, ScoreFunction{Baseline::none}));
+  CHECK(variance(Walk{true}, LeaveOneOut{2}) < 0.7 * variance(Walk{false}, LeaveOneOut{2}));
   Trace<double> trace(Walk{true}, theta);
   trace.record({5, 1}, Outcomes::constants);
   std::vector<double> to_go;

@@ -9,8 +9,9 @@
 //     template <class T> void sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const;
 //   };
 //
-// Optional members: `int keys() const` (run keys used by one sample, default 1), `static constexpr bool uses_mean` (wants the
-// mean cost of past samples as a baseline), `static constexpr bool deterministic` (one sample is the answer), and
+// `unbiased` may also be an ordinary member, if it depends on the knobs. Optional members: `int keys() const` (run keys used by one
+// sample, default 1), `static constexpr bool uses_mean` (wants the mean cost of past samples as a baseline), `static constexpr bool
+// deterministic` (one sample is the answer), and
 //   template <class T> std::shared_ptr<const void> learn(Trace<T>& trace, const PilotContext& pilot) const;
 // which makes what samples find as `context.learned`: tables and baselines from pilot runs, whose keys no sample has.
 #pragma once
@@ -61,7 +62,7 @@ struct GradientDraw {
 
 template <class E>
 concept Estimator = requires(const E& e, Trace<double>& trace, const SampleContext& context, GradientDraw& out) {
-  { E::unbiased } -> std::convertible_to<bool>;
+  { e.unbiased } -> std::convertible_to<bool>;
   { e.name() } -> std::convertible_to<std::string>;
   e.sample(trace, context, out);
 };
@@ -105,7 +106,7 @@ class AnyEstimator {
     E e;
     explicit Model(E estimator) : e(std::move(estimator)) {}
     std::string name() const override { return e.name(); }
-    bool unbiased() const override { return E::unbiased; }
+    bool unbiased() const override { return e.unbiased; }
     bool uses_mean() const override {
       if constexpr (requires { E::uses_mean; }) return E::uses_mean;
       else return false;

@@ -48,6 +48,11 @@ class Sampler : public SamplerBase, public CompoundDraws<Sampler<S>, S> {
   Discrete<S> operator()(const L& law, std::uint64_t label) {
     return draw(law, [this, label] { return this->labelled_uniform(label); });
   }
+  /// A draw, single or of many, with the method that PerSite is to use for it.
+  template <class L>
+  auto operator()(const L& law, Method) {
+    return (*this)(law);
+  }
   /// A label for each column of weights.
   template <class U>
   DiscreteBlock<S, 1> operator()(const Categorical<Matrix<U>>& law) {
@@ -123,6 +128,13 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
   template <SingleDraw L>
   Discrete<S> operator()(const L& law, std::uint64_t label) {
     return draw(law, [this, label] { return this->labelled_uniform(label); });
+  }
+  template <class L>
+  auto operator()(const L& law, Method method) {
+    const std::size_t first = log_.size();
+    auto result = (*this)(law);
+    for (std::size_t i = first; i < log_.size(); ++i) log_[i].method = method;
+    return result;
   }
   /// A draw for each entry of the law's parameters; as variables, the outputs of one operation.
   template <BlockLaw L>

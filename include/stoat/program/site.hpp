@@ -13,6 +13,9 @@
 
 namespace stoat {
 
+/// How a draw wants to be differentiated, where the estimator leaves it to the draw (PerSite): draw(law, Method::replay).
+enum class Method : std::uint8_t { unspecified, score_function, replay, surrogate };
+
 /// A number that belongs to a parameter of a site.
 struct Weight {
   std::uint32_t parameter;
@@ -139,8 +142,9 @@ struct Site {
   std::uint32_t first = 0, count = 0;  ///< its parameters among Recording::parameters
   Index node = 0;                      ///< the outcome as a variable, or the first of them, once arithmetic asked for it
   bool number = false;                 ///< read as bool or integer
-  std::size_t arguments = 0;           ///< position of the node's partials on the tape ...
-  void* edges = nullptr;               ///< ... or the Edges<T> of the operation that the node belongs to
+  Method method = Method::unspecified;
+  std::size_t arguments = 0;  ///< position of the node's partials on the tape ...
+  void* edges = nullptr;      ///< ... or the Edges<T> of the operation that the node belongs to
 
   double pmf(std::int64_t k) const { return law->pmf(plain, k); }
 };

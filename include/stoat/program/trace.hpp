@@ -95,8 +95,14 @@ class Trace {
   /// From now on sweeps pass from an outcome to the parameters of its law with the slopes of the rule.
   template <EdgeRule F>
   void open(const F& rule) {
+    open(rule, [](const Site&) { return true; });
+  }
+  /// The same at the sites for which select(site) is true; the sites of one block go together.
+  template <EdgeRule F, class Select>
+  void open(const F& rule, const Select& select) {
+    cut();
     for (const Site& s : recorder_.log())
-      if (s.node) open_edge(s, rule);
+      if (s.node && select(s)) open_edge(s, rule);
     open_ = true;
   }
   void begin_sweep() { tape_.clear_adjoints(); }

@@ -1,0 +1,71 @@
+// lib/estimators/sites.hpp: what estimators do at the sites of a trace.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <boost/random/normal_distribution.hpp>
+
+#include <stoat/program/trace.hpp>
+
+namespace stoat::detail {
+
+/// One tangent sweep: unit vectors for up to four parameters (exact norms), random normal directions beyond.
+template <class T>
+void sweep_tangents(Trace<T>& trace, Generator& choices) {
+  static thread_local Eigen::Matrix<T, Eigen::Dynamic, 4> directions;
+  const Eigen::Index d = trace.parameters();
+  directions.setZero(d, 4);
+  if (d <= 4) {
+    for (Eigen::Index j = 0; j < d; ++j) directions(j, j) = 1;
+  } else {
+    boost::random::normal_distribution<double> normal(0, 0.5);  // four directions: E|norm|^2 = |d_c p|^2
+    for (Eigen::Index j = 0; j < d; ++j)
+      for (int l = 0; l < 4; ++l) directions(j, l) = static_cast<T>(normal(choices));
+  }
+  trace.tangents(directions);
+}
+
+/// False if an alternative is impossible and cannot become possible: its term is exactly 0.
+template <class T>
+bool can_happen(Trace<T>& trace, const Alternatives& a, const Alternative& y) {
+  return trace.site(y.site).pmf(y.outcome) > 0 || trace.moves(y.site, a.of(y));
+}
+
+/// The change of the cost under an alternative. May cut the sweeps.
+template <class T>
+double change(Trace<T>& trace, const Alternatives& a, const Alternative& y) {
+  if (!can_happen(trace, a, y)) return 0;
+  return static_cast<double>(trace.replay(y.site, y.outcome)) - static_cast<double>(trace.cost());
+}
+
+/// Throws where an outcome of probability 0 would become possible when theta moves: the score does not see it.
+template <class T>
+void refuse_boundary(Trace<T>& trace, std::size_t i, const char* name) {
+  static thread_local Alternatives a;
+  const Site& s = trace.site(i);
+  if (s.count == 0 || !s.law->boundary(s.plain)) return;
+  a.clear();
+  trace.alternatives(i, Flow::independent, a);
+  for (const Alternative& y : a.list)
+    if (s.pmf(y.outcome) == 0 && trace.moves(i, a.of(y)))
+      throw Refusal(std::string(name) + ": at site " + std::to_string(i) + " the outcome " + std::to_string(y.outcome) + " of " +
+                    std::string(s.law->name) + " has probability 0, which moves with theta; the score function misses that term");
+}
+
+/// Adds weight(i) * d log P(x_i) to the adjoints of the parameters of every site i.
+template <class T, class Weigh>
+void seed_scores(Trace<T>& trace, const Weigh& weight) {
+  static thread_local std::vector<double> score;
+  for (std::size_t i = 0; i < trace.sites(); ++i) {
+    const Site& s = trace.site(i);
+    if (s.count == 0) continue;
+    score.resize(s.count);
+    s.law->score(s.plain, s.outcome, score);
+    const double a = weight(i);
+    for (std::uint32_t j = 0; j < s.count; ++j)
+      if (score[j] != 0) trace.seed(i, j, static_cast<T>(a * score[j]));
+  }
+}
+
+}  // namespace stoat::detail
