@@ -41,6 +41,7 @@
 #include <stoat/driver/estimate.hpp>
 #include <stoat/driver/minimize.hpp>
 #include <stoat/error.hpp>
+#include <stoat/estimators/auto.hpp>
 #include <stoat/estimators/enumeration.hpp>
 #include <stoat/estimators/estimator.hpp>
 #include <stoat/estimators/finite_difference.hpp>
@@ -51,6 +52,7 @@
 #include <stoat/optim/optimizer.hpp>
 #include <stoat/program/block.hpp>
 #include <stoat/program/compound.hpp>
+#include <stoat/program/parameters.hpp>
 #include <stoat/program/program.hpp>
 #include <stoat/program/trace.hpp>
 #include <stoat/random/philox.hpp>

@@ -8,6 +8,8 @@
 #include <numeric>
 #include <ostream>
 
+#include <boost/math/distributions/students_t.hpp>
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -18,7 +20,7 @@ namespace detail {
 void Moments::add(const Eigen::Ref<const Eigen::VectorXd>& x) {
   if (count == 0) {
     mean = x;
-    squares.setZero(x.size());
+    squares.setZero(x.size());  // products are zero already
     smallest = largest = x;
     count = 1;
     return;
@@ -26,6 +28,10 @@ void Moments::add(const Eigen::Ref<const Eigen::VectorXd>& x) {
   ++count;
   const double n = static_cast<double>(count);
   squares.array() += (x - mean).array().square() * ((n - 1) / n);
+  if (products.size() > 0) {
+    const Eigen::VectorXd d = (x - mean).segment(first_, products.rows());
+    products.selfadjointView<Eigen::Lower>().rankUpdate(d, (n - 1) / n);
+  }
   mean += (x - mean) / n;
   smallest = smallest.cwiseMin(x);
   largest = largest.cwiseMax(x);
@@ -39,6 +45,11 @@ void Moments::merge(const Moments& other) {
   }
   const double a = static_cast<double>(count), b = static_cast<double>(other.count);
   squares.array() += other.squares.array() + (other.mean - mean).array().square() * (a * b / (a + b));
+  if (products.size() > 0) {
+    products += other.products;
+    const Eigen::VectorXd d = (other.mean - mean).segment(first_, products.rows());
+    products.selfadjointView<Eigen::Lower>().rankUpdate(d, a * b / (a + b));
+  }
   mean += (other.mean - mean) * (b / (a + b));
   smallest = smallest.cwiseMin(other.smallest);
   largest = largest.cwiseMax(other.largest);
@@ -104,6 +115,8 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
                                                      const Options& options, std::uint64_t first_index,
                                                      const Eigen::MatrixXd& projections) {
   if (options.samples == 0) throw Error("samples = 0: at least one sample is needed");
+  if (options.covariance && theta.size() > 4096)
+    throw InvalidArgument("covariance: " + outside("parameters", static_cast<double>(theta.size()), "[1, 4096]"));
   const auto start = Clock::now();
   for (auto& trace : traces_) trace->set_parameters(theta);
   const std::uint64_t samples = estimator.deterministic() ? 1 : options.samples;
@@ -144,6 +157,8 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
     const std::uint64_t left = (samples - done - 1) / block_size + 1;
     const auto blocks = static_cast<std::int64_t>(std::min(round_blocks, left));
     std::vector<Moments> moments(static_cast<std::size_t>(blocks));
+    if (options.covariance)
+      for (Moments& m : moments) m.measure_covariance(1, d);
     std::vector<Work> work(static_cast<std::size_t>(blocks));
     std::vector<std::exception_ptr> failures(static_cast<std::size_t>(blocks));
     bool failed = false;
@@ -208,6 +223,7 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
     if (seconds >= options.time_limit) break;
   }
 
+  result.note = estimator.note(learned_.get());
   result.notes.first_comparison = no_site;
   for (std::size_t t = 0; t < traces_.size(); ++t) {
     const auto& now = traces_[t]->notes();
@@ -245,9 +261,16 @@ std::vector<std::string> diagnostics(std::uint64_t recordings, std::uint64_t num
 
 namespace {
 
+/// The names must be as many as the parameters.
+void check_names(const std::vector<std::string>& names, Eigen::Index parameters) {
+  if (!names.empty() && static_cast<Eigen::Index>(names.size()) != parameters)
+    throw InvalidArgument("estimate: " + std::to_string(names.size()) + " names for " + std::to_string(parameters) + " parameters");
+}
+
 template <class T>
 Estimate estimate_impl(const Program<T>& program, const Eigen::VectorX<T>& theta, const AnyEstimator& estimator,
                        const Options& options) {
+  check_names(options.names, theta.size());
   detail::MonteCarlo<T> monte_carlo(program, theta, options.threads, options.max_draws);
   const auto result = monte_carlo.sample(theta, estimator, options, 0, Eigen::MatrixXd(theta.size(), 0));
   const detail::Moments& m = result.moments;
@@ -269,6 +292,13 @@ Estimate estimate_impl(const Program<T>& program, const Eigen::VectorX<T>& theta
   e.diagnostics =
       detail::diagnostics(result.notes.recordings, result.notes.numbers, result.notes.variables, result.notes.comparisons,
                           result.notes.first_comparison, !e.unbiased || e.estimator.starts_with("Debiased"));
+  if (!result.note.empty()) e.diagnostics.push_back(result.note);
+  if (options.covariance) {
+    const double n = static_cast<double>(m.count);
+    e.covariance = m.products.selfadjointView<Eigen::Lower>();
+    e.covariance /= m.count > 1 ? n * (n - 1) : 1.0;
+  }
+  e.names = options.names;
   return e;
 }
 
@@ -281,6 +311,15 @@ Estimate estimate(const Program<double>& program, const Eigen::VectorXd& theta, 
 Estimate estimate(const Program<float>& program, const Eigen::VectorXf& theta, const AnyEstimator& estimator,
                   const Options& options) {
   return estimate_impl(program, theta, estimator, options);
+}
+
+Estimate::Intervals Estimate::intervals(double confidence) const {
+  if (!(confidence > 0 && confidence < 1)) throw InvalidArgument("intervals: " + outside("confidence", confidence, "(0, 1)"));
+  if (gradient_error.isZero(0)) return {gradient, gradient};
+  if (samples < 2) throw InvalidArgument("intervals: " + outside("samples", static_cast<double>(samples), "[2, infinity)"));
+  const boost::math::students_t t(static_cast<double>(samples - 1));
+  const double z = boost::math::quantile(boost::math::complement(t, (1 - confidence) / 2));
+  return {gradient - z * gradient_error, gradient + z * gradient_error};
 }
 
 double run(const Program<double>& program, const Eigen::VectorXd& theta, const RunKey& key) {
@@ -297,7 +336,8 @@ std::ostream& operator<<(std::ostream& out, const Estimate& e) {
       << "value    " << e.value << " +- " << e.value_error << '\n';
   const Eigen::Index shown = std::min<Eigen::Index>(e.gradient.size(), 20);
   for (Eigen::Index j = 0; j < shown; ++j)
-    out << (j == 0 ? "gradient " : "         ") << e.gradient[j] << " +- " << e.gradient_error[j] << '\n';
+    out << (j == 0 ? "gradient " : "         ") << e.gradient[j] << " +- " << e.gradient_error[j]
+        << (e.names.empty() ? "" : "  " + e.names[static_cast<std::size_t>(j)]) << '\n';
   if (shown < e.gradient.size()) out << "         ... " << e.gradient.size() - shown << " more\n";
   if (!e.unbiased) out << "the estimator is biased: the errors are those of its own mean\n";
   for (const std::string& note : e.diagnostics) out << "note: " << note << '\n';

@@ -365,9 +365,9 @@ std::string described(const Plan& plan) {
 }
 
 void check(const Plan& plan, int pilot) {
-  const std::string name = plan.name;
-  if (plan.replays < automatic_replays) throw InvalidArgument(name + ": " + outside("replays", plan.replays, "[-1, infinity)"));
-  if (pilot < 2 || pilot > 200'000) throw InvalidArgument(name + ": " + outside("pilot", pilot, "[2, 200000]"));
+  const auto fail = [&](const std::string& why) { throw InvalidArgument(plan.name + (": " + why)); };
+  if (plan.replays < automatic_replays) fail(outside("replays", plan.replays, "[-1, infinity)"));
+  if (pilot < 2 || pilot > 200'000) fail(outside("pilot", pilot, "[2, 200000]"));
 }
 
 Plan plan_of(const StochasticDerivative& e) { return {"StochasticDerivative", e.replays, e.choice, e.flow}; }
@@ -404,6 +404,26 @@ detail::AdjointTable::AdjointTable(Trace<T>& trace, int runs, const PilotContext
   }
 }
 
+template <class T>
+double detail::residual_moment(Trace<T>& trace, int runs, const PilotContext& pilot) {
+  const Plan plan{"", 8, SiteChoice::uniform, Flow::independent, Control::path};
+  GradientDraw out;
+  double moment = 0;
+  for (int k = 0; k < runs; ++k) {
+    out.gradient.setZero(trace.parameters());
+    const auto run = static_cast<std::uint64_t>(k);
+    draw(trace, plan, nullptr, pilot.run(trace, run), pilot.choices(run), out,
+         [&](const Alternative& y, double probability, double, std::span<const Weight> weights) {
+           const Site& s = trace.site(y.site);
+           if (s.count != 1 || s.law->support(s.plain).upper != 1) return;
+           double residual = 0;
+           for (const Weight& w : weights) residual += w.value;
+           moment += s.pmf(0) * s.pmf(1) * residual * residual / probability;
+         });
+  }
+  return moment / runs;
+}
+
 std::string StochasticDerivative::name() const { return described(plan_of(*this)); }
 std::string DebiasedSurrogate::name() const { return described(plan_of(*this)); }
 
@@ -438,11 +458,13 @@ void DebiasedSurrogate::sample(Trace<T>& trace, const SampleContext& context, Gr
 }
 
 template detail::AdjointTable::AdjointTable(Trace<float>&, int, const PilotContext&);
+template double detail::residual_moment(Trace<float>&, int, const PilotContext&);
 template std::shared_ptr<const void> StochasticDerivative::learn(Trace<float>&, const PilotContext&) const;
 template void StochasticDerivative::sample(Trace<float>&, const SampleContext&, GradientDraw&) const;
 template std::shared_ptr<const void> DebiasedSurrogate::learn(Trace<float>&, const PilotContext&) const;
 template void DebiasedSurrogate::sample(Trace<float>&, const SampleContext&, GradientDraw&) const;
 template detail::AdjointTable::AdjointTable(Trace<double>&, int, const PilotContext&);
+template double detail::residual_moment(Trace<double>&, int, const PilotContext&);
 template std::shared_ptr<const void> StochasticDerivative::learn(Trace<double>&, const PilotContext&) const;
 template void StochasticDerivative::sample(Trace<double>&, const SampleContext&, GradientDraw&) const;
 template std::shared_ptr<const void> DebiasedSurrogate::learn(Trace<double>&, const PilotContext&) const;

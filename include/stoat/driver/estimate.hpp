@@ -32,6 +32,8 @@ struct Options {
   double time_limit = std::numeric_limits<double>::infinity();  ///< seconds; stops at the end of a round
   std::size_t max_draws = std::size_t{1} << 24;                 ///< most draws of one run before it counts as endless
   std::function<void(const Progress&)> progress{};
+  bool covariance = false;           ///< of the gradient, too: d x d numbers, for up to 4096 parameters
+  std::vector<std::string> names{};  ///< of the parameters, for reports; see Parameters::names()
 };
 
 /// Means over gradient draws with their standard errors.
@@ -46,6 +48,15 @@ struct Estimate {
   double sites = 0;           ///< mean number of sites of a recorded run
   Work work;                  ///< runs and sweeps in total, pilot included
   std::vector<std::string> diagnostics;
+  Eigen::MatrixXd covariance;      ///< of the mean gradient, if it was asked for: gradient_error^2 is its diagonal
+  std::vector<std::string> names;  ///< of the parameters, if they were given
+
+  struct Intervals {
+    Eigen::VectorXd lower, upper;
+  };
+  /// Two-sided confidence intervals of the gradient, each with this confidence in (0, 1), by Student's t with samples - 1
+  /// degrees of freedom. Throws InvalidArgument for fewer than two samples; a deterministic estimate is its own interval.
+  Intervals intervals(double confidence = 0.95) const;
 };
 std::ostream& operator<<(std::ostream& out, const Estimate& e);
 
@@ -73,10 +84,16 @@ namespace detail {
 struct Moments {
   std::uint64_t count = 0;
   Eigen::VectorXd mean, squares, smallest, largest;
+  Eigen::MatrixXd products;  ///< centred, of those whose covariance is measured
   void add(const Eigen::Ref<const Eigen::VectorXd>& x);
   void merge(const Moments& other);
+  /// The components from `first` on, `size` of them, have their covariance measured. Before the first add().
+  void measure_covariance(Eigen::Index first, Eigen::Index size) { first_ = first, products.setZero(size, size); }
   double variance(Eigen::Index i) const { return count > 1 ? squares[i] / static_cast<double>(count - 1) : 0; }
   double error(Eigen::Index i) const;
+
+ private:
+  Eigen::Index first_ = 0;
 };
 
 /// Draws many samples on several threads. Kept between estimates, so tapes stay warm and what an estimator learnt serves again.
@@ -90,6 +107,7 @@ class MonteCarlo {
     Moments moments;  ///< value, gradient, then one entry per projection
     Work work;
     typename Trace<T>::Notes notes;
+    std::string note;  ///< what the estimator tells about what it learnt
     double seconds = 0;
   };
   /// Samples are dealt in fixed blocks, blocks are merged in order, adaptive state changes between rounds of blocks only.

@@ -13,7 +13,8 @@
 // sample, default 1), `static constexpr bool uses_mean` (wants the mean cost of past samples as a baseline), `static constexpr bool
 // deterministic` (one sample is the answer), and
 //   template <class T> std::shared_ptr<const void> learn(Trace<T>& trace, const PilotContext& pilot) const;
-// which makes what samples find as `context.learned`: tables and baselines from pilot runs, whose keys no sample has.
+// which makes what samples find as `context.learned`: tables and baselines from pilot runs, whose keys no sample has; and
+// `std::string note(const void* learned) const`, what to tell about it in the diagnostics.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,22 @@
 #include <stoat/program/trace.hpp>
 
 namespace stoat {
+
+/// What a sample may know besides its trace.
+struct SampleContext {
+  std::uint64_t seed = 0;
+  std::uint64_t index = 0;  ///< number of this sample
+  int keys = 1;
+  double mean_cost = 0;           ///< mean cost over earlier rounds and the pilot; never over the present round
+  const void* learned = nullptr;  ///< what the estimator's learn() made
+  Purpose purpose = Purpose::program;
+  /// The key of the k-th independent run of this sample.
+  RunKey key(int k = 0) const { return {seed, index * static_cast<std::uint64_t>(keys) + static_cast<std::uint64_t>(k), purpose}; }
+  /// Randomness for the estimator's own choices, independent of the program's draws.
+  Generator choices() const {
+    return Generator({seed, (purpose == Purpose::pilot ? std::uint64_t{1} << 39 : 0) | index, Purpose::engine});
+  }
+};
 
 /// What a pilot may know besides its trace.
 struct PilotContext {
@@ -39,19 +56,13 @@ struct PilotContext {
   }
   /// Randomness for the estimator's own choices in it.
   Generator choices(std::uint64_t k) const { return Generator({seed, std::uint64_t{1} << 39 | (first + k), Purpose::engine}); }
-};
-
-/// What a sample may know besides its trace.
-struct SampleContext {
-  std::uint64_t seed = 0;
-  std::uint64_t index = 0;  ///< number of this sample
-  int keys = 1;
-  double mean_cost = 0;           ///< mean cost over earlier rounds and the pilot; never over the present round
-  const void* learned = nullptr;  ///< what the estimator's learn() made
-  /// The key of the k-th independent run of this sample.
-  RunKey key(int k = 0) const { return {seed, index * static_cast<std::uint64_t>(keys) + static_cast<std::uint64_t>(k)}; }
-  /// Randomness for the estimator's own choices, independent of the program's draws.
-  Generator choices() const { return Generator({seed, index, Purpose::engine}); }
+  /// A sample of an estimator that needs so many keys, in place of the k-th pilot run.
+  template <class T>
+  SampleContext sample(Trace<T>& trace, std::uint64_t k, int keys, double mean_cost, const void* learned) const {
+    run(trace, k);
+    const std::uint64_t next = first / static_cast<std::uint64_t>(keys) + 1;
+    return {seed, next + k, keys, mean_cost, learned, Purpose::pilot};
+  }
 };
 
 /// One draw of a gradient estimate. `gradient` comes in as zeros of the right length.
@@ -85,6 +96,8 @@ class AnyEstimator {
   /// Null if the estimator learns nothing.
   std::shared_ptr<const void> learn(Trace<double>& trace, const PilotContext& pilot) const { return model_->learn(trace, pilot); }
   std::shared_ptr<const void> learn(Trace<float>& trace, const PilotContext& pilot) const { return model_->learn(trace, pilot); }
+  /// What to tell about what was learnt; may be empty.
+  std::string note(const void* learned) const { return learned ? model_->note(learned) : std::string(); }
   void sample(Trace<double>& trace, const SampleContext& context, GradientDraw& out) const { model_->sample(trace, context, out); }
   void sample(Trace<float>& trace, const SampleContext& context, GradientDraw& out) const { model_->sample(trace, context, out); }
 
@@ -98,6 +111,7 @@ class AnyEstimator {
     virtual int keys() const = 0;
     virtual std::shared_ptr<const void> learn(Trace<double>&, const PilotContext&) const = 0;
     virtual std::shared_ptr<const void> learn(Trace<float>&, const PilotContext&) const = 0;
+    virtual std::string note(const void*) const = 0;
     virtual void sample(Trace<double>&, const SampleContext&, GradientDraw&) const = 0;
     virtual void sample(Trace<float>&, const SampleContext&, GradientDraw&) const = 0;
   };
@@ -125,6 +139,10 @@ class AnyEstimator {
     std::shared_ptr<const void> learn_from(Trace<T>& t, const PilotContext& p) const {
       if constexpr (requires { e.learn(t, p); }) return e.learn(t, p);
       else return nullptr;
+    }
+    std::string note(const void* learned) const override {
+      if constexpr (requires { e.note(learned); }) return e.note(learned);
+      else return {};
     }
     void sample(Trace<double>& t, const SampleContext& c, GradientDraw& out) const override { e.sample(t, c, out); }
     void sample(Trace<float>& t, const SampleContext& c, GradientDraw& out) const override {

@@ -101,6 +101,11 @@ class AdjointTable {
   std::vector<double> mean_;
 };
 
+/// E sum_i v_i r_i^2 over the coins of pilot runs, v_i the variance of the coin, r_i the residual of its replay against the
+/// straight-through adjoint of the run.
+template <class T>
+double residual_moment(Trace<T>& trace, int runs, const PilotContext& pilot);
+
 }  // namespace detail
 
 }  // namespace stoat

@@ -138,6 +138,8 @@ class Trace {
   /// True if a CUT sweep seeded with these weights at a site alone moves any component of theta.
   bool moves(std::size_t site, std::span<const Weight> weights);
 
+  /// Work since the last take_work().
+  const Work& work() const { return work_; }
   /// Work since the last call.
   Work take_work() { return std::exchange(work_, Work{}); }
 
