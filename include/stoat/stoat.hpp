@@ -45,6 +45,7 @@
 #include <stoat/estimators/enumeration.hpp>
 #include <stoat/estimators/estimator.hpp>
 #include <stoat/estimators/finite_difference.hpp>
+#include <stoat/estimators/forward.hpp>
 #include <stoat/estimators/per_site.hpp>
 #include <stoat/estimators/replay.hpp>
 #include <stoat/estimators/score_function.hpp>
@@ -52,6 +53,7 @@
 #include <stoat/optim/optimizer.hpp>
 #include <stoat/program/block.hpp>
 #include <stoat/program/compound.hpp>
+#include <stoat/program/higher_order.hpp>
 #include <stoat/program/parameters.hpp>
 #include <stoat/program/program.hpp>
 #include <stoat/program/trace.hpp>

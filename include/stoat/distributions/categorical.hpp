@@ -37,7 +37,7 @@ struct CategoricalView {
   template <class S>
   explicit CategoricalView(const Vector<S>& v) : CategoricalView(v.data(), v.size(), v.layout().row_stride) {}
 
-  double weight(std::int64_t k) const { return static_cast<double>(w[k * stride]); }
+  double weight(std::int64_t k) const { return static_cast<double>(detail::base_value(w[k * stride])); }
   std::string problem() const {
     if (size == 0) return "no probabilities";
     for (std::int64_t k = 0; k < size; ++k)

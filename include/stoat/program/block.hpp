@@ -82,10 +82,14 @@ Dense<ValueOf<S>, C> packed(const Dense<S, C>& x) {
     for (Eigen::Index i = 0; i < x.size(); ++i) out[i] = x.data()[entry_offset(x.layout(), i)];
   });
 }
-/// The plain law of entry i of a packed law.
+/// The law of entry i of a packed law, and its plain form.
+template <class L>
+auto entry_of(const L& law, Eigen::Index i) {
+  return law.map([i](const auto& x) { return x.data()[i]; });
+}
 template <class L>
 auto plain_entry(const L& law, Eigen::Index i) {
-  return law.map([i](const auto& x) { return static_cast<double>(x.data()[i]); });
+  return law.map([i](const auto& x) { return static_cast<double>(base_value(x.data()[i])); });
 }
 
 }  // namespace detail

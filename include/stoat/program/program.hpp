@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include <stoat/program/higher_order.hpp>
 #include <stoat/program/sampler.hpp>
 
 namespace stoat {
@@ -48,10 +49,15 @@ class Program {
  public:
   template <class F>
     requires(!std::same_as<std::remove_cvref_t<F>, Program> && ProgramFor<std::remove_cvref_t<F>, T>)
-  Program(F&& f) : model_(std::make_shared<const Model<std::remove_cvref_t<F>>>(std::forward<F>(f))) {}
+  Program(F&& f) : model_(made(std::forward<F>(f))) {}
 
   T operator()(Sampler<T>& draw, const Vector<T>& theta) const { return model_->run(draw, theta); }
   Var<T> operator()(Sampler<Var<T>>& draw, const Vector<Var<T>>& theta) const { return model_->run(draw, theta); }
+  /// On Duals, if the program was made with with_duals(f) and T is double; else a Refusal.
+  Dual<double> operator()(Sampler<Dual<double>>& draw, const Vector<Dual<double>>& theta) const { return model_->run(draw, theta); }
+  Var<Dual<double>> operator()(Sampler<Var<Dual<double>>>& draw, const Vector<Var<Dual<double>>>& theta) const {
+    return model_->run(draw, theta);
+  }
   /// Number of data that the program is about; 0 if it is about none.
   std::size_t data() const { return model_->data(); }
 
@@ -61,9 +67,14 @@ class Program {
     virtual std::size_t data() const = 0;
     virtual T run(Sampler<T>&, const Vector<T>&) const = 0;
     virtual Var<T> run(Sampler<Var<T>>&, const Vector<Var<T>>&) const = 0;
+    virtual Dual<double> run(Sampler<Dual<double>>&, const Vector<Dual<double>>&) const { no_duals(); }
+    virtual Var<Dual<double>> run(Sampler<Var<Dual<double>>>&, const Vector<Var<Dual<double>>>&) const { no_duals(); }
+    [[noreturn]] static void no_duals() {
+      throw Refusal("the program is not compiled for Duals: make it with with_duals(f), in double");
+    }
   };
   template <class F>
-  struct Model final : Concept {
+  struct Model : Concept {
     F f;
     explicit Model(F g) : f(std::move(g)) {}
     std::size_t data() const override {
@@ -73,6 +84,21 @@ class Program {
     T run(Sampler<T>& draw, const Vector<T>& theta) const override { return static_cast<T>(f(draw, theta)); }
     Var<T> run(Sampler<Var<T>>& draw, const Vector<Var<T>>& theta) const override { return Var<T>(f(draw, theta)); }
   };
+  template <class F>
+  struct DualModel final : Model<F> {
+    using Model<F>::Model, Model<F>::run;
+    Dual<double> run(Sampler<Dual<double>>& draw, const Vector<Dual<double>>& theta) const override { return this->f(draw, theta); }
+    Var<Dual<double>> run(Sampler<Var<Dual<double>>>& draw, const Vector<Var<Dual<double>>>& theta) const override {
+      return this->f(draw, theta);
+    }
+  };
+  template <class F>
+  static std::shared_ptr<const Concept> made(F&& f) {
+    using G = std::remove_cvref_t<F>;
+    if constexpr (requires { requires G::has_duals && std::same_as<T, double>; })
+      return std::make_shared<const DualModel<G>>(std::forward<F>(f));
+    else return std::make_shared<const Model<G>>(std::forward<F>(f));
+  }
   std::shared_ptr<const Concept> model_;
 };
 

@@ -10,14 +10,17 @@
 #include <stoat/program/compound.hpp>
 #include <stoat/program/discrete.hpp>
 #include <stoat/program/edges.hpp>
+#include <stoat/program/reservoir.hpp>
 #include <stoat/program/sampler_base.hpp>
 #include <stoat/program/site.hpp>
 
 namespace stoat {
 
-/// The draws of a plain run.
+/// The draws of a plain run; of one on Duals, with a reservoir of what the outcomes might have been.
 template <class S>
-class Sampler : public SamplerBase, public CompoundDraws<Sampler<S>, S> {
+class Sampler : public SamplerBase,
+                public CompoundDraws<Sampler<S>, S>,
+                public std::conditional_t<is_dual<S>, detail::Reservoir, detail::NoReservoir> {
  public:
   using SamplerBase::operator();
   using CompoundDraws<Sampler<S>, S>::operator();
@@ -38,7 +41,11 @@ class Sampler : public SamplerBase, public CompoundDraws<Sampler<S>, S> {
       decide_block(
           n, [&](std::size_t i) { return detail::plain_entry(packed, static_cast<Eigen::Index>(i)); },
           [&](std::size_t i, std::span<const std::int64_t> k) {
-            for (std::size_t j = 0; j < k.size(); ++j) out[i + j] = static_cast<S>(k[j]);
+            for (std::size_t j = 0; j < k.size(); ++j) {
+              out[i + j] = static_cast<S>(k[j]);
+              if constexpr (is_dual<S>)
+                this->offer(detail::entry_of(packed, static_cast<Eigen::Index>(i + j)), first + i + j, k[j]);
+            }
           });
     }));
   }
@@ -61,6 +68,7 @@ class Sampler : public SamplerBase, public CompoundDraws<Sampler<S>, S> {
     return {*this, first, Vector<S>::filled(w.cols(), 1, [&](S* out) {
               for (Eigen::Index j = 0; j < w.cols(); ++j) {
                 const std::int64_t k = decide(CategoricalView(w.col(j)), [this] { return this->uniform(); });
+                if constexpr (is_dual<S>) this->offer(Categorical<U>(Vector<U>(w.col(j))), site_, k);
                 visited(k);
                 out[j] = static_cast<S>(k);
               }
@@ -98,6 +106,7 @@ class Sampler : public SamplerBase, public CompoundDraws<Sampler<S>, S> {
   template <class L, class U>
   Discrete<S> draw(const L& law, U&& u) {
     const std::int64_t k = decide(detail::plain(law), u);
+    if constexpr (is_dual<S>) this->offer(law, site_, k);
     visited(k);
     return Discrete<S>(k);
   }

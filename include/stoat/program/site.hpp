@@ -62,7 +62,7 @@ namespace detail {
 template <class L>
 auto plain(const L& law) {
   if constexpr (requires { law.plain(); }) return law.plain();
-  else return law.map([](const auto& x) { return static_cast<double>(value(x)); });
+  else return law.map([](const auto& x) { return static_cast<double>(base_value(value(x))); });
 }
 
 /// Scratch for the second of two rates; laws with more parameters must offer closed forms.

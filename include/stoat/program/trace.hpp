@@ -41,6 +41,7 @@ class Trace {
   const Eigen::VectorX<T>& theta() const { return theta_; }
   /// Throws Error if theta is empty or not finite.
   void set_parameters(const Eigen::VectorX<T>& theta);
+  const Program<T>& program() const { return program_; }
   /// Number of data that the program is about (0: none), and the one of the runs from now on.
   std::size_t data() const { return program_.data(); }
   void set_datum(std::size_t datum) { datum_ = datum; }
@@ -78,6 +79,7 @@ class Trace {
   T cost() const { return cost_; }
   /// True if some of the cost was added during the recording by draw.cost().
   bool costs_added() const { return !recorder_.costs().empty(); }
+  const auto& costs() const { return recorder_.costs(); }
   /// What is left of the cost after each site: without what was added before it was drawn.
   void costs_to_go(std::vector<double>& out) const;
   std::size_t sites() const { return recorder_.log().size(); }
@@ -138,6 +140,9 @@ class Trace {
   /// True if a CUT sweep seeded with these weights at a site alone moves any component of theta.
   bool moves(std::size_t site, std::span<const Weight> weights);
 
+  /// How a run forced to the outcomes of the baseline is drawn, for runs of the program elsewhere; count() tells of them.
+  DrawPlan baseline_plan() const { return {.key = key_, .forced = baseline_.outcomes(), .limit = max_draws_, .datum = datum_}; }
+  void count(double runs, double sweeps) { work_ += {runs, sweeps}; }
   /// Work since the last take_work().
   const Work& work() const { return work_; }
   /// Work since the last call.

@@ -1,0 +1,134 @@
+// stoat/program/higher_order.hpp: programs run on Duals, for forward derivatives and for second ones.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <stoat/program/log_probability.hpp>
+#include <stoat/program/sampler.hpp>
+
+namespace stoat {
+
+/// A program that is compiled for Duals as well: what ForwardTriple and HessianVectorProduct need, and others need not pay for.
+template <class F>
+class WithDuals {
+ public:
+  explicit WithDuals(F f) : f_(std::move(f)) {}
+  static constexpr bool has_duals = true;
+  std::size_t data() const {
+    if constexpr (requires { f_.data(); }) return f_.data();
+    else return 0;
+  }
+  template <class S>
+  S operator()(Sampler<S>& draw, const Vector<S>& theta) const {
+    return S(f_(draw, theta));
+  }
+
+ private:
+  F f_;
+};
+template <class F>
+WithDuals<F> with_duals(F f) {
+  return WithDuals<F>(std::move(f));
+}
+
+/// The draws of a recorded run on Duals: outcomes are constants, and the sampler adds up their log-probabilities and the costs.
+template <class T, int N>
+class Sampler<Var<Dual<T, N>>> : public SamplerBase, public CompoundDraws<Sampler<Var<Dual<T, N>>>, Var<Dual<T, N>>> {
+ public:
+  using S = Var<Dual<T, N>>;
+  using SamplerBase::operator();
+  using CompoundDraws<Sampler<S>, S>::operator();
+
+  template <SingleDraw L>
+  Discrete<S> operator()(const L& law) {
+    return draw(law, [this] { return this->uniform(); });
+  }
+  template <SingleDraw L>
+  Discrete<S> operator()(const L& law, std::uint64_t label) {
+    return draw(law, [this, label] { return this->labelled_uniform(label); });
+  }
+  template <class L>
+  auto operator()(const L& law, Method) {
+    return (*this)(law);
+  }
+  template <BlockLaw L>
+  auto operator()(const L& law) {
+    const auto p = detail::first_parameter(law);
+    constexpr int C = detail::columns_of<std::remove_cvref_t<decltype(p)>>;
+    const std::size_t first = site_;
+    const auto entry = [&](Eigen::Index i, Eigen::Index j = 0) {
+      return S((*this)(law.map([i, j](const auto& x) { return S(x(i, j)); })).value());
+    };
+    if constexpr (C == 1) return DiscreteBlock<S, C>(*this, first, Dense<S, C>::generate(p.rows(), entry));
+    else return DiscreteBlock<S, C>(*this, first, Dense<S, C>::generate(p.rows(), p.cols(), entry));
+  }
+  template <class U>
+  DiscreteBlock<S, 1> operator()(const Categorical<Matrix<U>>& law) {
+    const std::size_t first = site_;
+    return {*this, first, Vector<S>::generate(law.weights().cols(), [&](Eigen::Index j) {
+              return S((*this)(Categorical<U>(Vector<U>(law.weights().col(j)))).value());
+            })};
+  }
+  template <class U>
+  OneHotDraw<S> operator()(const OneHot<U>& law) {
+    const std::size_t site = site_;
+    const Discrete<S> k = draw(law, [this] { return this->uniform(); });
+    return {*this, site, k.value(), law.weights().size(), {}};
+  }
+  template <ContinuousLaw L>
+  auto operator()(const L& law) {
+    return continuous<S>(law);
+  }
+  template <class E>
+  void cost(const E& c) {
+    add(S(c));
+  }
+  void add(const S& cost) {
+    const S behind = log_probability_ - base(log_probability_);
+    costs_.push_back({cost, S(exp(behind))});
+  }
+
+  void begin(const DrawPlan& plan) {
+    SamplerBase::begin(plan);
+    log_probability_ = 0;
+    costs_.clear();
+  }
+  /// The costs so far, each with the factor exp(L - value of L), L the log-probability of the draws before it: 1, with the
+  /// derivatives of the probability relative to its value.
+  const std::vector<std::pair<S, S>>& costs() const { return costs_; }
+
+  std::int64_t number(std::size_t, std::int64_t outcome) const { return outcome; }
+  S variable(std::size_t, std::int64_t outcome) const { return S(static_cast<T>(outcome)); }
+  Vector<S> unit_vector(std::size_t, std::int64_t label, Eigen::Index size) const {
+    return Vector<S>::generate(size, [label](Eigen::Index j) { return S(j == label ? 1.0 : 0.0); });
+  }
+
+ private:
+  friend CompoundDraws<Sampler<S>, S>;
+
+  static T base(const S& x) { return detail::base_value(x.value()); }
+  template <class L, class U>
+  Discrete<S> draw(const L& law, U&& u) {
+    const auto p = detail::plain(law);
+    const std::size_t site = site_;
+    const std::int64_t k = decide(p, u);
+    if constexpr (detail::HasLogProbability<L>) {
+      const S l = detail::log_probability_of<S>(law, k);
+      if (l.active()) log_probability_ += l;
+    } else {
+      throw Refusal("HessianVectorProduct: " + std::string(p.name) + " offers no log_probability() " + where());
+    }
+    visited(k);
+    return {*this, site, k};
+  }
+
+  S log_probability_ = 0;
+  std::vector<std::pair<S, S>> costs_;
+};
+
+}  // namespace stoat
