@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include <boost/random/normal_distribution.hpp>
-
 #include <stoat/estimators/smoothed.hpp>
+
+#include "site_choice.hpp"
 
 namespace stoat {
 namespace detail {
@@ -56,31 +56,11 @@ Workspace& workspace() {
   return w;
 }
 
-/// One tangent sweep: unit vectors for up to four parameters (exact norms), random normal directions beyond.
-template <class T>
-void sweep_tangents(Trace<T>& trace, Generator& choices) {
-  static thread_local Eigen::Matrix<T, Eigen::Dynamic, 4> directions;
-  const Eigen::Index d = trace.parameters();
-  directions.setZero(d, 4);
-  if (d <= 4) {
-    for (Eigen::Index j = 0; j < d; ++j) directions(j, j) = 1;
-  } else {
-    boost::random::normal_distribution<double> normal(0, 0.5);  // four directions: E|norm|^2 = |d_c p|^2
-    for (Eigen::Index j = 0; j < d; ++j)
-      for (int l = 0; l < 4; ++l) directions(j, l) = static_cast<T>(normal(choices));
-  }
-  trace.tangents(directions);
-}
-
 /// The change of the cost under an alternative, 0 if it is impossible and cannot become possible.
 template <class T>
 double change(Trace<T>& trace, const Alternatives& a, const Alternative& y) {
   if (trace.site(y.site).pmf(y.outcome) == 0 && !trace.moves(y.site, a.of(y))) return 0;
   return static_cast<double>(trace.replay(y.site, y.outcome)) - static_cast<double>(trace.cost());
-}
-
-std::string with_count(const char* name, int replays) {
-  return std::string(name) + (replays == 0 ? "(all)" : "(" + std::to_string(replays) + ")");
 }
 
 void check(const char* name, int replays) {
@@ -89,8 +69,8 @@ void check(const char* name, int replays) {
 
 }  // namespace
 
-std::string StochasticDerivative::name() const { return with_count("StochasticDerivative", replays); }
-std::string DebiasedSurrogate::name() const { return with_count("DebiasedSurrogate", replays); }
+std::string StochasticDerivative::name() const { return detail::with_count("StochasticDerivative", replays); }
+std::string DebiasedSurrogate::name() const { return detail::with_count("DebiasedSurrogate", replays); }
 
 template <class T>
 void StochasticDerivative::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
@@ -100,7 +80,7 @@ void StochasticDerivative::sample(Trace<T>& trace, const SampleContext& context,
 
   out.value = static_cast<double>(trace.run(context.key()));
   trace.record(Outcomes::constants);
-  sweep_tangents(trace, choices);
+  detail::sweep_tangents(trace, choices);
   w.alternatives.clear();
   for (std::size_t i = 0; i < trace.sites(); ++i)
     if (trace.active(i)) trace.alternatives(i, flow, w.alternatives);
@@ -155,7 +135,7 @@ void DebiasedSurrogate::sample(Trace<T>& trace, const SampleContext& context, Gr
   // weigh nothing still has its s to be taken back: one alternative without a replay stands for it. A one-hot draw has a
   // surrogate for the cost of every label, so each change has its own prediction: with the independent flow
   // sum_y dP_y (s_y - s_x) = sum_y dP_y s_y, and the residual is w_y (Delta_y - (s_y - s_x)).
-  sweep_tangents(trace, choices);
+  detail::sweep_tangents(trace, choices);
   w.alternatives.clear();
   w.size.clear();
   static thread_local std::vector<double> share, predicted;
