@@ -21,6 +21,13 @@ const std::vector<AnyEstimator>& known_estimators() {
       ScoreFunction{},
       LeaveOneOut{2},
       LeaveOneOut{4},
+      MuProp{},
+      UnorderedSet{},
+      UnorderedSet{4},
+      SumAndSample{},
+      SumAndSample{1, 4},
+      MeasureValuedDerivative{},
+      MeasureValuedDerivative{4},
       StochasticDerivative{1},
       StochasticDerivative{4},
       StochasticDerivative{0},
@@ -31,7 +38,11 @@ const std::vector<AnyEstimator>& known_estimators() {
       SmoothedDerivative{0.5},
       SmoothedDerivative{1},
       StraightThrough{},
+      ReinMax{},
       MeanField{},
+      Spsa{},
+      EvolutionStrategy{},
+      Vimco{},
   };
   return list;
 }
@@ -40,8 +51,9 @@ const std::vector<AnyEstimator>& known_estimators() {
 const AnyEstimator* find_estimator(const std::string& name) {
   for (const AnyEstimator& e : known_estimators())
     if (e.name() == name) return &e;
-  static const std::vector<AnyEstimator> defaults = {LeaveOneOut{}, StochasticDerivative{}, DebiasedSurrogate{},
-                                                     SmoothedDerivative{}};
+  static const std::vector<AnyEstimator> defaults = {
+      LeaveOneOut{},  StochasticDerivative{}, DebiasedSurrogate{},       SmoothedDerivative{},
+      UnorderedSet{}, SumAndSample{},         MeasureValuedDerivative{}, Vimco{}};
   for (const AnyEstimator& e : defaults)
     if (e.name().substr(0, e.name().find('(')) == name) return &e;
   return nullptr;

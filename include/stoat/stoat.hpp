@@ -46,10 +46,16 @@
 #include <stoat/estimators/estimator.hpp>
 #include <stoat/estimators/finite_difference.hpp>
 #include <stoat/estimators/forward.hpp>
+#include <stoat/estimators/measure_valued.hpp>
+#include <stoat/estimators/muprop.hpp>
 #include <stoat/estimators/per_site.hpp>
+#include <stoat/estimators/perturbation.hpp>
+#include <stoat/estimators/reinmax.hpp>
 #include <stoat/estimators/replay.hpp>
 #include <stoat/estimators/score_function.hpp>
 #include <stoat/estimators/smoothed.hpp>
+#include <stoat/estimators/vimco.hpp>
+#include <stoat/estimators/without_replacement.hpp>
 #include <stoat/optim/optimizer.hpp>
 #include <stoat/program/block.hpp>
 #include <stoat/program/compound.hpp>

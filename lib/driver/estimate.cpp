@@ -123,9 +123,6 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
   const std::uint64_t block_size = std::clamp<std::uint64_t>(samples / 64, 1, 64);
   const Eigen::Index d = theta.size(), width = 1 + d + projections.cols();
 
-  std::vector<typename Trace<T>::Notes> notes_before;
-  for (auto& trace : traces_) notes_before.push_back(trace->notes());
-
   Result result;
   // What samples learn from must not depend on them: it comes from pilot runs.
   double mean_cost = 0;
@@ -151,6 +148,8 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
     relearn_ = learned_ ? drawn_ + static_cast<std::uint64_t>(10 * work.runs) : std::numeric_limits<std::uint64_t>::max();
   }
   drawn_ += samples;
+  std::vector<typename Trace<T>::Notes> notes_before;
+  for (auto& trace : traces_) notes_before.push_back(trace->notes());
 
   std::uint64_t done = 0, round_blocks = estimator.uses_mean() || options.target_error > 0 ? 4 : largest_round;
   while (done < samples) {

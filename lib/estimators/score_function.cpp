@@ -12,11 +12,6 @@
 namespace stoat {
 namespace {
 
-template <class T>
-void refuse_boundaries(Trace<T>& trace, const char* name) {
-  for (std::size_t i = 0; i < trace.sites(); ++i) detail::refuse_boundary(trace, i, name);
-}
-
 std::vector<double>& costs_to_go() {
   static thread_local std::vector<double> costs;
   return costs;
@@ -53,7 +48,7 @@ std::shared_ptr<const void> ScoreFunction::learn(Trace<T>& trace, const PilotCon
 template <class T>
 void ScoreFunction::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
   const double f = static_cast<double>(trace.record(context.key(), Outcomes::constants));
-  refuse_boundaries(trace, "ScoreFunction");
+  detail::refuse_boundaries(trace, "ScoreFunction");
   trace.begin_sweep();
   trace.seed_cost(1);
   if (trace.costs_added()) {
@@ -90,7 +85,7 @@ void LeaveOneOut::sample(Trace<T>& trace, const SampleContext& context, Gradient
     }
     for (int k = 0; k < runs; ++k) {
       trace.record(context.key(k), Outcomes::constants);
-      refuse_boundaries(trace, "LeaveOneOut");
+      detail::refuse_boundaries(trace, "LeaveOneOut");
       trace.costs_to_go(to_go);
       trace.begin_sweep();
       trace.seed_cost(static_cast<T>(1.0 / runs));
@@ -107,7 +102,7 @@ void LeaveOneOut::sample(Trace<T>& trace, const SampleContext& context, Gradient
     const double f = static_cast<double>(trace.cost());
     if (k == 0) first = f;
     total += f;
-    refuse_boundaries(trace, "LeaveOneOut");
+    detail::refuse_boundaries(trace, "LeaveOneOut");
     trace.begin_sweep();
     trace.seed_cost(static_cast<T>(1.0 / runs));
     detail::seed_scores(trace, [&](std::size_t) { return (f - first) / (runs - 1); });
@@ -190,7 +185,7 @@ std::shared_ptr<const void> ScoreFunctionCritic::learn(Trace<T>& trace, const Pi
 template <class T>
 void ScoreFunctionCritic::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
   out.value = static_cast<double>(trace.record(context.key(), Outcomes::constants));
-  refuse_boundaries(trace, "ScoreFunctionCritic");
+  detail::refuse_boundaries(trace, "ScoreFunctionCritic");
   static thread_local std::vector<double> expected;
   std::vector<double>& to_go = costs_to_go();
   trace.costs_to_go(to_go);
@@ -259,7 +254,7 @@ template <class T>
 void ScoreFunctionMartingale::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
   const auto& learned = *static_cast<const Martingale*>(context.learned);
   const double f = out.value = static_cast<double>(trace.record(context.key(), Outcomes::constants));
-  refuse_boundaries(trace, "ScoreFunctionMartingale");
+  detail::refuse_boundaries(trace, "ScoreFunctionMartingale");
   const double noise = f - learned.mean - learned.factor * learned.sum(trace);
   trace.begin_sweep();
   trace.seed_cost(1);

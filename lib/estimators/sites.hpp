@@ -53,6 +53,11 @@ void refuse_boundary(Trace<T>& trace, std::size_t i, const char* name) {
                     std::string(s.law->name) + " has probability 0, which moves with theta; the score function misses that term");
 }
 
+template <class T>
+void refuse_boundaries(Trace<T>& trace, const char* name) {
+  for (std::size_t i = 0; i < trace.sites(); ++i) refuse_boundary(trace, i, name);
+}
+
 /// Adds weight(i) * d log P(x_i) to the adjoints of the parameters of every site i.
 template <class T, class Weigh>
 void seed_scores(Trace<T>& trace, const Weigh& weight) {
@@ -66,6 +71,11 @@ void seed_scores(Trace<T>& trace, const Weigh& weight) {
     for (std::uint32_t j = 0; j < s.count; ++j)
       if (score[j] != 0) trace.seed(i, j, static_cast<T>(a * score[j]));
   }
+}
+
+/// "UnorderedSet(4)", "UnorderedSet(all)"
+inline std::string with_count(const char* name, int count) {
+  return std::string(name) + (count == 0 ? "(all)" : "(" + std::to_string(count) + ")");
 }
 
 }  // namespace stoat::detail

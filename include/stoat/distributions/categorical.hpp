@@ -66,6 +66,11 @@ struct CategoricalView {
   void cdf_derivative(std::int64_t k, std::span<double> out) const {
     for (std::size_t j = 0; j < out.size(); ++j) out[j] = static_cast<std::int64_t>(j) <= k ? 1 : 0;
   }
+  double survival(std::int64_t k) const {
+    double sum = 0;
+    for (std::int64_t j = size - 1; j > std::max<std::int64_t>(k, -1); --j) sum += p(j);
+    return sum;
+  }
   std::int64_t quantile(double u) const {
     double left = u * total;
     std::int64_t last = 0;
@@ -83,8 +88,29 @@ struct CategoricalView {
     for (double& o : out) o = 0;
     out[static_cast<std::size_t>(k)] = 1 / p(k);
   }
+  double mean() const {
+    double sum = 0;
+    for (std::int64_t k = 1; k < size; ++k) sum += static_cast<double>(k) * p(k);
+    return sum;
+  }
   void mean_derivative(std::span<double> out) const {
     for (std::size_t j = 0; j < out.size(); ++j) out[j] = static_cast<double>(j);
+  }
+  /// In P(j), the other probabilities giving way in proportion: (1 - P(j)) (f(j) - f(y)), y one of the other labels. It is k itself
+  /// unless k = j.
+  WeakDerivative weak_derivative(int j, std::int64_t k, double u) const {
+    double others = 0;
+    for (std::int64_t y = 0; y < size; ++y)
+      if (y != j) others += weight(y);
+    if (k == j) {
+      double left = u * others;
+      for (std::int64_t y = 0; y < size && left >= 0; ++y) {
+        if (y == j || weight(y) == 0) continue;
+        left -= weight(y);
+        k = y;  // if rounding carries u past the end, the last one
+      }
+    }
+    return {others / total, j, k};
   }
   /// visit(y, weights) for each label y that the flow leads to from k; weights(put) calls put(j, weight of P(j)).
   template <class Visit>

@@ -47,6 +47,7 @@
 //   std::int64_t next(k), previous(k) const;     // the neighbours of k where the support has gaps; default k + 1 and k - 1
 //   void alternatives(k, visit) const;           // the jumps that replays use, if they are not those to the neighbours
 //   MeasureValued<Law> measure_valued(int j) const;   // the decomposition above for parameter j; weight NaN: it has none
+//   WeakDerivative weak_derivative(j, k, u) const;    // one draw of it, where it is not of this form: unordered labels
 //   S mean() const;                              // in S, so that a mean-field run can record it
 //   void mean_derivative(out) const;             // d mean / d parameter j: the straight-through slope
 #pragma once
@@ -303,6 +304,28 @@ auto measure_valued(const L& law, int j) requires requires {
   law.measure_valued(j);
 }
 { return law.measure_valued(j); }
+
+/// One draw of a measure-valued derivative: d E f(X) / d parameter = E[weight (f(plus) - f(minus))].
+struct WeakDerivative {
+  double weight;
+  std::int64_t plus, minus;
+};
+
+/// A draw for parameter j that is coupled to the outcome k of the law itself, so that k is often one of the two: K is drawn by
+/// inversion of a number that k owns, the one that divides its interval as u in [0, 1) divides [0, 1).
+template <PlainLaw L>
+WeakDerivative weak_derivative(const L& law, int j, std::int64_t k, double u) requires(
+    requires { law.weak_derivative(j, k, u); } || requires { law.measure_valued(j); }) {
+  if constexpr (requires { law.weak_derivative(j, k, u); }) {
+    return law.weak_derivative(j, k, u);
+  } else {
+    const auto m = law.measure_valued(j);
+    if (std::isnan(m.weight)) return {m.weight, k, k};
+    const double below = k > law.support().lower ? law.cdf(k - 1) : 0.0;
+    const std::int64_t drawn = quantile(m.law, std::min(below + u * law.pmf(k), 1 - 0x1p-53));
+    return {m.weight, drawn + 1, drawn};
+  }
+}
 
 /// The smoothed stochastic derivative d x / d parameter j at outcome k: each jump replaced by its mean at once.
 template <PlainLaw L>

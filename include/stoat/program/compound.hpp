@@ -141,6 +141,7 @@ struct RareZero {
   void up_rate(std::int64_t, std::span<double> out) const { out[0] = -1 / q; }
   void down_rate(std::int64_t, std::span<double> out) const { out[0] = 1 / (1 - q); }
   double mixture() const { return 1 - q; }
+  MeasureValued<Binomial<double>> measure_valued(int) const { return {-1, Binomial<double>(0, q)}; }
   S mean() const { return S(1 - q); }
   void mean_derivative(std::span<double> out) const { out[0] = -1; }
 };

@@ -159,7 +159,7 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
     const std::size_t site = site_;
     const std::int64_t k = outcome(law, [this] { return this->uniform(); });
     return {*this, site, k, law.weights().size(),
-            mode_ == Outcomes::means ? on_this_tape(law) : std::exchange(label_, Vector<S>())};
+            mode_ == Outcomes::means ? noted(on_this_tape(law), site, false) : std::exchange(label_, Vector<S>())};
   }
   template <ContinuousLaw L>
   auto operator()(const L& law) {
@@ -263,7 +263,7 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
       outcomes_.resize(outcomes_.size() + n);
       site_ += n;
       restart_words();
-      return DiscreteBlock<S, C>(*this, first, Dense<S, C>(law.mean()));
+      return DiscreteBlock<S, C>(*this, first, noted(Dense<S, C>(T(1) * law.mean()), first, true));
     }
     decide_block(
         n, [laws](std::size_t i) -> const P& { return laws[i]; }, [](std::size_t, std::span<const std::int64_t>) {});
@@ -334,8 +334,8 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
       s.law = &detail::LawTable<P>::table;
       log_.resize(log_.size() + labels.size(), s);
       values_.resize(values_.size() + labels.size());
-      return {*this, first,
-              p.transpose() * Vector<S>(Eigen::VectorX<T>(Eigen::VectorX<T>::LinSpaced(size, 0, static_cast<T>(size - 1))))};
+      const Vector<S> label(Eigen::VectorX<T>(Eigen::VectorX<T>::LinSpaced(size, 0, static_cast<T>(size - 1))));
+      return {*this, first, noted(Vector<S>(p.transpose() * label), first, true)};
     }
     T* const values = tape_->arena().template allocate<T>(labels.size());
     for (Eigen::Index j = 0; j < n; ++j) {
@@ -387,10 +387,11 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
       if (const std::string trouble = problem(p); !trouble.empty()) [[unlikely]]
         complain(P::name, trouble);
       if constexpr (requires { P::one_hot; }) values_.push_back(S(0));  // the caller keeps the vector of means
-      else if constexpr (requires { S(law.mean()); }) values_.push_back(S(law.mean()));
+      else if constexpr (requires { S(law.mean()); }) values_.push_back(S(law.mean()) * T(1));  // not the parameter itself
       else complain(P::name, "the law offers no mean(), which a mean-field run needs");
       Site s;
       s.law = &detail::LawTable<P>::table;
+      s.mean = values_.back().index(), s.means = s.mean != 0;
       log_.push_back(s);
       visited(0);
       return 0;
@@ -443,6 +444,15 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
   static S number_of(const Vector<S>& unit_vector) {
     const auto last = static_cast<T>(unit_vector.size() - 1);
     return dot(unit_vector, Vector<T>(Eigen::VectorX<T>(Eigen::VectorX<T>::LinSpaced(unit_vector.size(), 0, last))));
+  }
+  /// Takes a note of where the mean of a site is, or the means of several, one each. Nothing but the draws may use these variables.
+  template <int C>
+  Dense<S, C> noted(Dense<S, C> means, std::size_t site, bool one_each) {
+    if (!means.active()) return means;
+    const auto n = static_cast<std::uint32_t>(means.size());
+    for (std::uint32_t i = 0; i < (one_each ? n : 1); ++i)
+      log_[site + i].mean = means.first() + i, log_[site + i].means = one_each ? 1 : n;
+    return means;
   }
   template <class P>
   const void* keep(const P& law) {

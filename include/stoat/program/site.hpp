@@ -43,12 +43,15 @@ struct SiteLaw {
   std::string_view name;
   Support (*support)(const void*);
   double (*pmf)(const void*, std::int64_t);
+  double (*cdf)(const void*, std::int64_t);
   double (*survival)(const void*, std::int64_t);
+  std::int64_t (*quantile)(const void*, double);
   void (*score)(const void*, std::int64_t, std::span<double>);
   void (*pmf_derivative)(const void*, std::int64_t, std::span<double>);
   void (*smoothed)(const void*, std::int64_t, double alpha, std::span<double>);
-  double (*mean)(const void*);                              ///< null if the law tells none
-  void (*mean_derivative)(const void*, std::span<double>);  ///< null if the law has none
+  double (*mean)(const void*);                                                          ///< null if the law has none
+  void (*mean_derivative)(const void*, std::span<double>);                              ///< null if the law has none
+  WeakDerivative (*weak_derivative)(const void*, std::uint32_t, std::int64_t, double);  ///< null if the law has none
   double (*mixture)(const void*);
   bool (*boundary)(const void*);
   void (*alternatives)(const void*, std::size_t site, std::int64_t, Flow, Alternatives&);
@@ -75,7 +78,19 @@ inline std::span<double> scratch(std::size_t n) {
 template <class L>
 struct LawTable {
   static constexpr bool has_flows = requires(const L& l, std::span<const double> t) { l.flow_moment(Flow::inversion, t); };
+  static constexpr bool has_mean = requires(const L& l) {
+    { l.mean() } -> std::convertible_to<double>;
+  };
+  static constexpr bool has_weak_derivative = requires(const L& l) { stoat::weak_derivative(l, 0, 0, 0.0); };
   static const L& law(const void* p) { return *static_cast<const L*>(p); }
+  static double mean(const void* p) {
+    if constexpr (has_mean) return law(p).mean();
+    else return 0;
+  }
+  static WeakDerivative weak_derivative(const void* p, std::uint32_t j, std::int64_t k, double u) {
+    if constexpr (has_weak_derivative) return stoat::weak_derivative(law(p), static_cast<int>(j), k, u);
+    else return {};
+  }
   static void mean_derivative(const void* p, std::span<double> out) {
     if constexpr (requires { law(p).mean_derivative(out); }) law(p).mean_derivative(out);
   }
@@ -105,25 +120,21 @@ struct LawTable {
     for (std::size_t j = 0; j < out.size(); ++j) out[j] -= below[j];
   }
   static constexpr bool has_mean_derivative = requires(const L& l, std::span<double> out) { l.mean_derivative(out); };
-  static constexpr bool has_mean = requires(const L& l) {
-    { l.mean() } -> std::convertible_to<double>;
-  };
-  static double mean(const void* p) {
-    if constexpr (has_mean) return law(p).mean();
-    else return 0;
-  }
   static constexpr bool one_hot = requires { requires L::one_hot; };
   static constexpr SiteLaw table{
       .name = L::name,
       .support = [](const void* p) { return law(p).support(); },
       .pmf = [](const void* p, std::int64_t k) -> double { return law(p).pmf(k); },
+      .cdf = [](const void* p, std::int64_t k) -> double { return law(p).cdf(k); },
       .survival = [](const void* p, std::int64_t k) -> double { return stoat::survival(law(p), k); },
+      .quantile = [](const void* p, double u) -> std::int64_t { return stoat::quantile(law(p), u); },
       .score = [](const void* p, std::int64_t k, std::span<double> out) { stoat::score(law(p), k, out); },
       .pmf_derivative = &pmf_derivative,
       .smoothed = [](const void* p, std::int64_t k, double alpha,
                      std::span<double> out) { smoothed_derivative(law(p), k, alpha, out, scratch(out.size())); },
       .mean = has_mean ? &mean : nullptr,
       .mean_derivative = has_mean_derivative ? &mean_derivative : nullptr,
+      .weak_derivative = has_weak_derivative ? &weak_derivative : nullptr,
       .mixture = [](const void* p) { return stoat::mixture(law(p)); },
       .boundary = [](const void* p) { return stoat::boundary(law(p)); },
       .alternatives = &alternatives,
@@ -140,6 +151,8 @@ struct Site {
   const void* plain = nullptr;  ///< the plain law, in the tape's arena
   std::int64_t outcome = 0;
   std::uint32_t first = 0, count = 0;  ///< its parameters among Recording::parameters
+  Index mean = 0;                      ///< in a mean-field run: the mean as variables of its own, from here on ...
+  std::uint32_t means = 0;             ///< ... so many; 0 where it does not depend on theta
   Index node = 0;                      ///< the outcome as a variable, or the first of them, once arithmetic asked for it
   bool number = false;                 ///< read as bool or integer
   Method method = Method::unspecified;

@@ -131,6 +131,12 @@ class Trace {
     const Index node = recorder_.log()[site].node;
     return node == 0 ? T(0) : tape_.adjoints()[node + j];
   }
+  /// After a sweep of a mean-field recording: what arrived at the mean of a site (one number, one-hot draws: one for each label);
+  /// empty where the mean does not depend on theta.
+  std::span<const T> mean_adjoints(std::size_t site) const {
+    const Site& s = recorder_.log()[site];
+    return {tape_.adjoints() + s.mean, s.means};
+  }
 
   /// d_c of every parameter of every site at once, along up to four directions in theta (columns): with at most four
   /// parameters these are the unit vectors and the tangents are exact partial derivatives.
