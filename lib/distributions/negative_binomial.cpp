@@ -81,7 +81,7 @@ std::int64_t negative_binomial_quantile(double r, double p, double u) {
   const Ratios law{r, p, 1 - p};
   const double q = law.q, mean = r * q / p;
   if (mean <= (r > 40 ? small_mean : longest_sum)) {
-    double left = u, term = std::pow(p, r);
+    double left = u, term = std::exp(r * std::log(p));
     for (double k = 0; k < 1000; ++k) {
       if (left < term || (term < negligible_probability && mean < k)) return static_cast<std::int64_t>(k);
       left -= term;

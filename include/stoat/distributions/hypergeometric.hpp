@@ -14,7 +14,7 @@ std::int64_t hypergeometric_quantile(std::int64_t population, std::int64_t succe
 
 /// Hypergeometric(population, successes, draws): successes among `draws` items taken without replacement from `population` of
 /// which `successes` are some. pmf(k) = C(successes, k) C(population - successes, draws - k) / C(population, draws). The numbers
-/// may be outcomes of earlier draws; there are no differentiable parameters. cdf and draws cost O(standard deviation).
+/// may be outcomes of earlier draws; there are no differentiable parameters. cdf costs O(standard deviation).
 struct Hypergeometric {
   using Scalar = double;
   std::int64_t population, successes, draws;
