@@ -71,6 +71,20 @@ struct Law {
   }
 };
 
+/// The law in double precision.
+struct Ratios {
+  double upper, a, b, lower = 0;
+
+  double up(double k) const { return (upper - k) * (k + a) / ((k + 1) * (upper - k - 1 + b)); }
+  double down(double k) const { return k * (upper - k + b) / ((upper - k + 1) * (k - 1 + a)); }
+  /// pmf(0), one trial after the other
+  double none() const {
+    double p = 1;
+    for (double i = 0; i < upper; ++i) p *= (b + i) / (a + b + i);
+    return p;
+  }
+};
+
 Law law_of(std::int64_t n, double a, double b) { return {static_cast<Long>(n), a, b}; }
 
 }  // namespace
@@ -109,15 +123,22 @@ void beta_binomial_slope(std::int64_t n, double a, double b, std::int64_t k, std
 }
 
 std::int64_t beta_binomial_quantile(std::int64_t n, double a, double b, double u) {
-  const Law law = law_of(n, a, b);
-  const auto up = [&](std::int64_t k) { return law.up(static_cast<Long>(k)); };
-  // With a < 1 or b < 1 the probabilities rise again towards that end: none is too small to go on.
-  const double negligible = a < 1 || b < 1 ? 0.0 : negligible_probability;
-  const double mean = static_cast<double>(law.mean());
-  if (mean <= small_mean) return sum_up<Long>(std::max(u, 0x1p-54), mean, Support{0, n}, std::exp(law.log_pmf(0)), up, negligible);
-  const Long k = std::min(std::round(law.mean()), law.n);
-  return walk(static_cast<std::int64_t>(k), Support{0, n}, std::max(u, 0x1p-54), law.cdf(k), std::exp(law.log_pmf(k)), up,
-              negligible);
+  if (a > b) return n - beta_binomial_quantile(n, b, a, 1 - 0x1p-53 - u);  // failures; u on its grid of 53 bits, mirrored
+  u = std::max(u, 0x1p-54);
+  const double trials = static_cast<double>(n), mean = trials * (a / (a + b));
+  const Ratios law{trials, a, b};
+  const Long log_none = n <= 100 ? 0 : law_of(n, a, b).log_pmf(0);
+  if (log_none > -600) {
+    // With a < 1 or b < 1 the probabilities rise again towards that end: none is too small to go on.
+    const double negligible = a < 1 || b < 1 ? 0.0 : negligible_probability;
+    return sum_up(
+        u, mean, Support{0, n}, n <= 100 ? law.none() : static_cast<double>(std::exp(log_none)),
+        [&](double k) { return law.up(k); }, negligible);
+  }
+  // a and b are large, the law is like a normal one.
+  const double variance = mean * (b / (a + b)) * ((a + b + trials) / (a + b + 1));
+  const double k = std::clamp(std::round(mean + std::sqrt(variance) * normal_at(u)), 0.0, trials);
+  return invert_from(law, u, mean, k, static_cast<double>(std::exp(law_of(n, a, b).log_pmf(k))));
 }
 
 }  // namespace stoat::detail

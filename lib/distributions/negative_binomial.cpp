@@ -9,6 +9,8 @@
 
 namespace stoat::detail {
 
+constexpr double longest_sum = 250;  // up to this mean outcomes are summed if r is small and the expansion poor
+
 double negative_binomial_log_pmf(double r, double p, std::int64_t k) {
   if (k < 0) return std::log(0.0);
   return static_cast<double>(log_negative_binomial_term(r, static_cast<Long>(k), p, 1 - static_cast<Long>(p)));
@@ -41,38 +43,82 @@ double digamma_step(double r, std::int64_t k) {
   return sum;
 }
 
+namespace {
+
+/// I_x(a, b) B(a, b) / (x^a y^b) for x below the mean a / (a + b), lambda = a - (a + b) x: the continued fraction of DiDonato and
+/// Morris (1992, "Significant digit computation of the incomplete beta function ratios", 4.1), evaluated by Lentz's method.
+double beta_fraction(double a, double b, double x, double y, double lambda) {
+  double value = a / (a + 1) * (lambda + 1), c = value, d = 0;
+  for (int i = 1; i < 10'000; ++i) {
+    const double m = i, t = a + 2 * m - 1, w = m * (b - m) * x / t;
+    const double numerator = (a + m - 1) / t * (a + b + m - 1) * x * w;
+    const double term = m + w + (a + m) / (t + 2) * (lambda + 1 + m * (1 + y));
+    d = 1 / (term + numerator * d);
+    c = term + numerator / c;
+    value *= c * d;
+    if (std::abs(c * d - 1) < 1e-16) break;
+  }
+  return 1 / value;
+}
+
+struct Ratios {
+  double r, p, q, lower = 0, upper = std::numeric_limits<double>::infinity();
+
+  double up(double k) const { return q * (r + k) / (k + 1); }
+  double down(double k) const { return k / (q * (r + k - 1)); }
+  double pmf(double k) const { return r / (r + k) * binomial_term(r, k, p); }
+  /// From pmf(k); F(k) = I_p(r, k + 1) = 1 - I_q(k + 1, r).
+  double cdf(double k, double term) const {
+    const double factor = term * (r + k) * q, lambda = r * q - (k + 1) * p;
+    return lambda > 0 ? factor * beta_fraction(r, k + 1, p, q, lambda) : 1 - factor * beta_fraction(k + 1, r, q, p, -lambda);
+  }
+};
+
+}  // namespace
+
 std::int64_t negative_binomial_quantile(double r, double p, double u) {
   if (p == 1) return 0;
-  const double q = 1 - p, mean = r * q / p;
-  if (mean <= small_mean) {
+  const Ratios law{r, p, 1 - p};
+  const double q = law.q, mean = r * q / p;
+  if (mean <= (r > 40 ? small_mean : longest_sum)) {
     double left = u, term = std::exp(r * std::log(p));
-    for (std::int64_t k = 0; k < 1000; ++k) {
-      if (left < term || (term < negligible_probability && mean < static_cast<double>(k))) return k;
+    for (double k = 0; k < 1000; ++k) {
+      if (left < term || (term < negligible_probability && mean < k)) return static_cast<std::int64_t>(k);
       left -= term;
-      term *= q * (r + static_cast<double>(k)) / static_cast<double>(k + 1);
+      term *= law.up(k);
     }
   }
-  // Where to look: like a normal law if r is large, else p X is about Gamma(r), by its lower tail or by Wilson and Hilferty (1931).
-  const auto cdf = [&](std::int64_t k) { return negative_binomial_cdf(r, p, k); };
-  const auto outcome = [](double y) { return y > 0 ? static_cast<std::int64_t>(std::min(y, farthest)) : 0; };
+  u = std::max(u, 0x1p-54);
+  // Where to look: like a normal law if r is large, else p X is about Gamma(r), by its lower tail, its upper tail for small r, or
+  // by Wilson and Hilferty (1931).
+  const auto outcome = [](double y) { return y > 0 ? std::min(y, farthest) : 0.0; };  // 0 if it is not a number
   double x;
   if (r > 40) {
-    x = approximate(u, mean, mean / p, (1 + q) / p, (1 + q * (4 + q)) / (p * p), (1 + q * (11 + q * (11 + q))) / (p * p * p)).x;
-    if (mean < 1e9 * p)  // within a few outcomes
-      return walk(outcome(x), Support{}, u, cdf(outcome(x)), negative_binomial_pmf(r, p, outcome(x)),
-                  [&](std::int64_t k) { return q * (r + static_cast<double>(k)) / static_cast<double>(k + 1); });
+    const double a = (1 + q) / p, variance = mean / p;
+    const Approximation guess =
+        approximate(u, mean, variance, a, (1 + q * (4 + q)) / (p * p), (1 + q * (11 + q * (11 + q))) / (p * p * p));
+    x = outcome(guess.x);
+    if (guess.certain(a * a * a * a) || variance > large_variance * a * a) return static_cast<std::int64_t>(x);
   } else {
-    const double lower_tail = std::exp((std::log(std::max(u, 0x1p-54)) + bm::lgamma(r + 1, fast)) / r);
+    const double log_gamma = bm::lgamma(r + 1, fast), lower_tail = std::exp((std::log(u) + log_gamma) / r);
     const double cube = 1 - 1 / (9 * r) + normal_at(u) / (3 * std::sqrt(r));
-    x = (lower_tail < 0.2 ? lower_tail : r * cube * cube * cube) * q / p;
+    const double y = lower_tail < 0.2 ? lower_tail : r < 0.5 ? std::log(r / (1 - u)) - log_gamma : r * cube * cube * cube;
+    x = outcome(std::floor(y * q / p));
   }
-  for (int i = 0; i < 6; ++i) {  // Newton's method while it moves far
-    const double step = (cdf(outcome(x)) - u) / negative_binomial_pmf(r, p, outcome(x));
-    if (!std::isfinite(step)) break;
-    x = std::max(x - step, 0.0);
-    if (std::abs(step) < 1) break;
+  // Newton's method, kept between outcomes known to be too low and high enough.
+  double low = -1, high = farthest;
+  for (int i = 0; i < 100; ++i) {
+    const double term = law.pmf(x), f = law.cdf(x, term), step = (u - f) / term;
+    (u < f ? high : low) = x;
+    if (std::abs(step) < 16) {
+      if (term > 1e-13) return static_cast<std::int64_t>(walk(law, u, x, f, term));
+      return static_cast<std::int64_t>(std::clamp(std::ceil(x + step), low + 1, high));  // within what 53 bits resolve
+    }
+    if (!(high - low > 1)) break;
+    const double to = std::floor(x + step);
+    x = to > low && to < high ? to : high < farthest ? std::floor((low + high) / 2) : std::min(4 * x + 1, farthest);
   }
-  return search(cdf, Support{}, outcome(x), u);
+  return static_cast<std::int64_t>(high);
 }
 
 }  // namespace stoat::detail

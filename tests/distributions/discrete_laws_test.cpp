@@ -327,6 +327,89 @@ TEST_CASE("ZeroInflated and Truncated agree with sums to 1e-12") {
              [](Long k) { return poisson(4, k) / (poisson(4, 2) + poisson(4, 3) + poisson(4, 4) + poisson(4, 5)); });
 }
 
+namespace {
+
+/// Just below and just above F(k), by parts of a probability down to 2e-13, where the cdf is right to 1e-13 or so.
+template <class L>
+void check_steps(const L& law, const std::vector<std::int64_t>& ks) {
+  for (const std::int64_t k : ks) {
+    if (!law.support().contains(k) || k >= law.support().upper) continue;
+    CAPTURE(k);
+    const double step = law.cdf(k), p = law.pmf(k), q = law.pmf(k + 1);
+    for (double part = 0.3; part > 1e-9; part *= 0.1) {
+      CAPTURE(part);
+      if (part * p > 2e-13) CHECK(quantile(law, step - part * p) == k);
+      if (part * q > 2e-13 && step + part * q < 1) CHECK(quantile(law, step + part * q) == k + 1);
+    }
+  }
+  // u = 0 and the last u are outcomes within 2e-14 of the ends: a rounded 1 - p weighs k times.
+  CHECK(law.cdf(quantile(law, 0) - 1) < 2e-14);
+  CHECK(survival(law, quantile(law, 1 - 0x1p-53)) < 2e-14);
+}
+
+}  // namespace
+
+TEST_CASE("quantiles of all laws are exact right up to the steps of the cdf") {
+  // Around the variances and means where the way of drawing changes, and away from them.
+  for (const double mean : {0.01, 3.0, 19.9, 20.1, 150.0, 2e4, 9e4}) {
+    CAPTURE(mean);
+    check_steps(Poisson(mean), around(mean, std::sqrt(mean), 0));
+    for (const std::int64_t n : {50LL, 400LL, 1'000'000LL, 1LL << 50}) {
+      CAPTURE(n);
+      const double p = mean / static_cast<double>(n);
+      if (p >= 1) continue;
+      const double sd = std::sqrt(mean * (1 - p));
+      check_steps(Binomial(n, p), around(mean, sd, 0, static_cast<double>(n)));
+      if (n <= 1'000'000) check_steps(Binomial(n, 1 - p), around(static_cast<double>(n) - mean, sd, 0));
+    }
+    for (const double r : {0.02, 0.6, 7.0, 39.0, 41.0, 1000.0}) {
+      CAPTURE(r);
+      check_steps(NegativeBinomial(r, r / (r + mean)), around(mean, std::sqrt(mean * (1 + mean / r)), 0));
+    }
+  }
+  for (const std::int64_t N : {30LL, 60LL, 1000LL, 1001LL, 100'000LL, 1LL << 40})
+    for (const double part : {0.003, 0.1, 0.45, 0.5, 0.8})
+      for (const std::int64_t n : {N / 50, N / 3, N / 2, N - N / 7, N - 2}) {
+        const std::int64_t K = N > 1'000'000 ? 1 + n % 1000 : static_cast<std::int64_t>(part * static_cast<double>(N));
+        const Hypergeometric law(N, K, n);
+        CAPTURE(N);
+        CAPTURE(K);
+        CAPTURE(n);
+        const double p = static_cast<double>(n) / static_cast<double>(N),
+                     fraction = static_cast<double>(K) / static_cast<double>(N);
+        check_steps(law, around(law.mean(), std::sqrt(law.mean() * (1 - p) * (1 - fraction)), 0));
+      }
+  for (const std::int64_t n : {1, 20, 100, 101, 3000})
+    for (const double a : {0.01, 0.9, 1.0, 6.0, 400.0, 1e5})
+      for (const double b : {0.3, 1.0, 25.0, 1e5}) {
+        CAPTURE(n);
+        CAPTURE(a);
+        CAPTURE(b);
+        const double trials = static_cast<double>(n), mean = trials * a / (a + b);
+        check_steps(BetaBinomial(n, a, b), around(mean, std::sqrt(mean * b / (a + b) * (a + b + trials) / (a + b + 1)), 0, trials));
+      }
+  for (const double s : {0.0, 0.4, 1 - 1e-9, 1.0, 1.02, 1.5, 4.0, 15.9, 16.0, 40.0})
+    for (const std::int64_t n : std::vector<std::int64_t>{2, 10, 11, 12, 26, 27, 1000, 1LL << 40, Support::unbounded}) {
+      if (n == Support::unbounded && s < 2) continue;  // the last outcome drawn, 2^62, has too much beyond
+      CAPTURE(s);
+      CAPTURE(n);
+      check_steps(Zipf(s, n), {1, 2, 3, 9, 10, 11, 12, 13, 24, 25, 26, 27, 28, 100, 999, 54'321});
+    }
+  // Conditional laws: by their ratios, and where too many outcomes matter for that.
+  for (const double rate : {0.2, 3.0, 60.0, 3000.0, 1e5}) {
+    CAPTURE(rate);
+    const std::vector<std::int64_t> ks = around(rate, std::sqrt(rate), 0);
+    const auto mean = static_cast<std::int64_t>(rate);
+    check_steps(Truncated(Poisson(rate), 1, Support::unbounded), ks);
+    check_steps(Truncated(Poisson(rate), mean, mean + 40), ks);
+    check_steps(Truncated(Poisson(rate), 0, mean + 3), ks);
+    check_steps(ZeroInflated(0.3, Poisson(rate)), ks);
+  }
+  check_steps(Truncated(NegativeBinomial(0.3, 0.02), 2, 500), around(40, 30, 2, 500));
+  check_steps(Truncated(Hypergeometric(1000, 300, 100), 20, 28), {20, 21, 22, 23, 24, 25, 26, 27, 28});
+  check_steps(Truncated(Truncated(Binomial(80, 0.7), 30, 70), 60, 90), {60, 61, 65, 68, 69, 70});
+}
+
 TEST_CASE("log_pmf goes on where pmf underflows") {
   const auto close = [](double x, Long truth) { CHECK(std::abs(x / truth - 1) < 1e-13L); };
   close(log_pmf(Poisson(1.0), 1000), -1 - std::lgamma(1001.0L));

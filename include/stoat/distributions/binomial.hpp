@@ -39,6 +39,7 @@ struct Binomial {
   bool boundary() const { return n > 0 && (p == 0 || p == 1); }
   Support support() const { return {0, n}; }
   double pmf(std::int64_t k) const { return detail::binomial_pmf(n, p, k); }
+  double ratio(std::int64_t k) const { return p / (1 - p) * static_cast<double>(n - k) / (static_cast<double>(k) + 1); }
   double log_pmf(std::int64_t k) const { return detail::binomial_log_pmf(n, p, k); }
   double cdf(std::int64_t k) const { return detail::binomial_cdf(n, p, k); }
   double survival(std::int64_t k) const { return detail::binomial_survival(n, p, k); }

@@ -27,6 +27,7 @@ struct Geometric {
   bool boundary() const { return p == 1; }
   Support support() const { return {}; }
   double pmf(std::int64_t k) const { return k < 0 ? 0.0 : p * power(k); }
+  double ratio(std::int64_t) const { return 1 - p; }
   double log_pmf(std::int64_t k) const {
     return k < 0 ? std::log(0.0) : std::log(p) + (k == 0 ? 0.0 : static_cast<double>(k) * std::log1p(-p));
   }

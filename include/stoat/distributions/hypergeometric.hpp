@@ -14,7 +14,7 @@ std::int64_t hypergeometric_quantile(std::int64_t population, std::int64_t succe
 
 /// Hypergeometric(population, successes, draws): successes among `draws` items taken without replacement from `population` of
 /// which `successes` are some. pmf(k) = C(successes, k) C(population - successes, draws - k) / C(population, draws). The numbers
-/// may be outcomes of earlier draws; there are no differentiable parameters. cdf and draws cost O(standard deviation).
+/// may be outcomes of earlier draws; there are no differentiable parameters. cdf costs O(standard deviation).
 struct Hypergeometric {
   using Scalar = double;
   std::int64_t population, successes, draws;
@@ -42,6 +42,10 @@ struct Hypergeometric {
   }
   Support support() const { return {std::max<std::int64_t>(0, draws - (population - successes)), std::min(successes, draws)}; }
   double pmf(std::int64_t k) const { return std::exp(log_pmf(k)); }
+  double ratio(std::int64_t k) const {
+    return static_cast<double>(successes - k) / static_cast<double>(k + 1) * static_cast<double>(draws - k) /
+           static_cast<double>(population - successes - draws + k + 1);
+  }
   double log_pmf(std::int64_t k) const { return detail::hypergeometric_log_pmf(population, successes, draws, k); }
   double cdf(std::int64_t k) const { return detail::hypergeometric_cdf(population, successes, draws, k); }
   double survival(std::int64_t k) const { return detail::hypergeometric_survival(population, successes, draws, k); }

@@ -38,6 +38,8 @@
 //   std::string problem() const;                 // empty when the parameters are valid, else "p = 1.2 is outside [0, 1]"
 //   std::int64_t quantile(double u) const;       // smallest k with u < cdf(k), for u in [0, 1); default: a search in the cdf
 //   std::int64_t mode() const;                   // where that search starts: an outcome of high probability
+//   double ratio(k) const;                       // pmf(k+1) / pmf(k) for k in the support, if it is above 1 before the mode and
+//                                                // below 1 after it: Truncated then draws without the cdf
 //   double log_pmf(k) const;                     // log P(X = k), also where P underflows; default: log of pmf
 //   double survival(k) const;                    // P(X > k) without cancellation; default: 1 - cdf(k)
 //   void score(k, out) const;                    // d log pmf(k) / d parameter j; default: from cdf_derivative

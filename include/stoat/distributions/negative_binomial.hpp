@@ -43,6 +43,10 @@ struct NegativeBinomial {
   bool boundary() const { return p == 1; }
   Support support() const { return {}; }
   double pmf(std::int64_t k) const { return detail::negative_binomial_pmf(r, p, k); }
+  double ratio(std::int64_t k) const {
+    const double x = static_cast<double>(k);
+    return (1 - p) * (r + x) / (x + 1);
+  }
   double log_pmf(std::int64_t k) const { return detail::negative_binomial_log_pmf(r, p, k); }
   double cdf(std::int64_t k) const { return detail::negative_binomial_cdf(r, p, k); }
   double survival(std::int64_t k) const { return detail::negative_binomial_survival(r, p, k); }

@@ -34,6 +34,7 @@ struct Poisson {
   bool boundary() const { return rate == 0; }
   Support support() const { return {}; }
   double pmf(std::int64_t k) const { return detail::poisson_pmf(rate, k); }
+  double ratio(std::int64_t k) const { return rate / (static_cast<double>(k) + 1); }
   double log_pmf(std::int64_t k) const { return detail::poisson_log_pmf(rate, k); }
   double cdf(std::int64_t k) const { return detail::poisson_cdf(rate, k); }
   double survival(std::int64_t k) const { return detail::poisson_survival(rate, k); }

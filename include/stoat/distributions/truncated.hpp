@@ -8,7 +8,7 @@ namespace stoat {
 
 /// Truncated(law, lower, upper): the law conditioned on lower <= X <= upper. Either end may be infinite: -Support::unbounded and
 /// Support::unbounded. Parameters: the law's. Accurate as far out in a tail as the law's survival() and cdf() are, while
-/// its own probabilities there exceed 1e-308; those of up to 32 outcomes are summed. The mean is a sum over the outcomes that
+/// its own probabilities there exceed 1e-308; few outcomes are summed instead. The mean is a sum over the outcomes that
 /// matter, NaN if these are more than 2^20 on one side of the mode. With the interval cut at k into A and B, d F(k) = (dA B - A dB)
 /// / (A + B)^2.
 template <class L>
@@ -21,7 +21,7 @@ struct Truncated {
   Truncated(L untruncated, I lowest, J highest)
       : law(untruncated), lower(static_cast<std::int64_t>(lowest)), upper(static_cast<std::int64_t>(highest)) {
     if constexpr (Number<Scalar>)
-      if (stoat::problem(law).empty()) mass_ = between(support().lower, support().upper);
+      if (stoat::problem(law).empty()) measure();
   }
 
   static constexpr std::string_view name = "Truncated";
@@ -35,9 +35,11 @@ struct Truncated {
   std::string problem() const {
     if (const std::string text = stoat::problem(law); !text.empty()) return std::string(L::name) + ": " + text;
     if (lower > upper) return outside("upper", static_cast<double>(upper), "[lower, infinity] for lower = " + end(lower));
-    if (mass_ >= std::numeric_limits<double>::min()) return {};
+    if (mass() >= std::numeric_limits<double>::min()) return {};
     return std::string(L::name) + " has no probability on [" + end(lower) + ", " + end(upper) + "]";
   }
+  /// With the mode in the interval there is no need to know its probability.
+  bool valid() const { return (relative_ && lower <= stoat::mode(law) && stoat::mode(law) <= upper) || problem().empty(); }
   bool boundary() const { return stoat::boundary(law); }
   Support support() const {
     const Support s = law.support();
@@ -45,24 +47,29 @@ struct Truncated {
   }
   std::int64_t next(std::int64_t k) const { return stoat::next(law, k); }
   std::int64_t previous(std::int64_t k) const { return stoat::previous(law, k); }
-  double pmf(std::int64_t k) const { return support().contains(k) ? law.pmf(k) / mass_ : 0.0; }
-  double log_pmf(std::int64_t k) const { return support().contains(k) ? stoat::log_pmf(law, k) - std::log(mass_) : std::log(0.0); }
+  double pmf(std::int64_t k) const { return support().contains(k) ? law.pmf(k) / mass() : 0.0; }
+  double ratio(std::int64_t k) const requires requires(const L& l) { l.ratio(k); }
+  { return law.ratio(k); }
+  double log_pmf(std::int64_t k) const { return support().contains(k) ? stoat::log_pmf(law, k) - std::log(mass()) : std::log(0.0); }
   double cdf(std::int64_t k) const {
     const Support s = support();
-    return k < s.lower ? 0.0 : k >= s.upper ? 1.0 : between(s.lower, k) / mass_;
+    return k < s.lower ? 0.0 : k >= s.upper ? 1.0 : between(s.lower, k) / mass();
   }
   double survival(std::int64_t k) const {
     const Support s = support();
-    return k < s.lower ? 1.0 : k >= s.upper ? 0.0 : between(k + 1, s.upper) / mass_;
+    return k < s.lower ? 1.0 : k >= s.upper ? 0.0 : between(k + 1, s.upper) / mass();
   }
-  void cdf_derivative(std::int64_t k, std::span<double> out) const { slope(k, mass_, out); }
+  void cdf_derivative(std::int64_t k, std::span<double> out) const { slope(k, mass(), out); }
   std::int64_t mode() const { return std::clamp(stoat::mode(law), support().lower, support().upper); }
   std::int64_t quantile(double u) const {
     const Support s = support();
+    if constexpr (has_ratios)
+      if (relative_) return by_ratios(s, u);
     // The law's own quantile has the resolution of u: good enough unless the interval is far out in a tail.
-    if (mass_ > 0.01) {
+    const double mass = this->mass();
+    if (mass > 0.01) {
       const double before = s.lower > law.support().lower ? law.cdf(s.lower - 1) : 0.0;
-      return std::clamp(stoat::quantile(law, std::min(before + u * mass_, 1 - 0x1p-53)), s.lower, s.upper);
+      return std::clamp(stoat::quantile(law, std::min(before + u * mass, 1 - 0x1p-53)), s.lower, s.upper);
     }
     return detail::search([&](std::int64_t k) { return cdf(k); }, s, mode(), u);
   }
@@ -70,7 +77,7 @@ struct Truncated {
   void score(std::int64_t k, std::span<double> out) const {
     stoat::score(law, k, out);
     const Parameters d = between_derivative(support().lower, support().upper);
-    for (std::size_t j = 0; j < d.size(); ++j) out[j] -= d[j] / mass_;
+    for (std::size_t j = 0; j < d.size(); ++j) out[j] -= d[j] / mass();
   }
   void up_rate(std::int64_t k, std::span<double> out) const {
     slope(k, law.pmf(k), out);
@@ -188,12 +195,50 @@ struct Truncated {
     const Support s = support();
     for (double& o : out) o = 0;
     if (k < s.lower || k >= s.upper) return;
-    const double a = between(s.lower, k) / mass_, b = between(k + 1, s.upper) / mass_;
+    const double a = between(s.lower, k) / mass(), b = between(k + 1, s.upper) / mass();
     const Parameters da = between_derivative(s.lower, k), db = between_derivative(k + 1, s.upper);
     for (std::size_t j = 0; j < da.size(); ++j) out[j] = (da[j] * b - a * db[j]) / unit;
   }
 
-  double mass_ = 0;
+  static constexpr bool has_ratios = requires(const L& l, std::int64_t k) { l.ratio(k); };
+  static constexpr double negligible = 1e-20;  // beside the mode
+
+  /// The mass of the interval: by the ratios if on each side of the mode fewer outcomes than `most` matter.
+  void measure() {
+    const Support s = support();
+    if constexpr (has_ratios) {
+      if (s.lower > s.upper) return;
+      constexpr std::int64_t most = 512;
+      const std::int64_t centre = mode();
+      const auto done = [&](std::int64_t k, double p) { return p <= negligible || std::abs(k - centre) >= most; };
+      std::int64_t low = centre, high = centre;
+      double p = 1, q = 1;
+      while (low > s.lower && !done(low, p)) below_ += p /= law.ratio(--low);
+      mass_ = below_ + 1;
+      while (high < s.upper && !done(high, q)) mass_ += q *= law.ratio(high++);
+      relative_ = (low == s.lower || p <= negligible) && (high == s.upper || q <= negligible);
+      if (relative_) return;
+    }
+    mass_ = between(s.lower, s.upper);
+  }
+  /// Walks from the mode to where u of the mass is below.
+  std::int64_t by_ratios(const Support& s, double u) const {
+    std::int64_t k = mode();
+    double left = std::max(u, 0x1p-54) * mass_ - below_, p = 1;
+    if (left < 0) {
+      while (k > s.lower && left < 0 && p > negligible) left += p /= law.ratio(--k);
+      return k;
+    }
+    for (; k < s.upper && left >= p && p > negligible; ++k) {
+      left -= p;
+      p *= law.ratio(k);
+    }
+    return k;
+  }
+  double mass() const { return relative_ ? mass_ * law.pmf(mode()) : mass_; }
+
+  double mass_ = 0, below_ = 0;  ///< of the interval and of its outcomes below the mode
+  bool relative_ = false;        ///< in units of the pmf at the mode
 };
 
 }  // namespace stoat

@@ -59,8 +59,8 @@ struct ZeroInflated {
   }
   std::int64_t mode() const { return pmf(0) > (1 - pi) * law.pmf(stoat::mode(law)) ? 0 : stoat::mode(law); }
   std::int64_t quantile(double u) const {
-    const double below = (1 - pi) * law.cdf(-1);
-    if (u >= below && u < cdf(0)) return 0;
+    const double below = law.support().lower < 0 ? (1 - pi) * law.cdf(-1) : 0.0;
+    if (u >= below && u - below < pi) return 0;
     return stoat::quantile(law, std::clamp((u < below ? u : u - pi) / (1 - pi), 0.0, 1 - 0x1p-53));
   }
 

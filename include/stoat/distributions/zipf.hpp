@@ -17,14 +17,39 @@ double number_behind(const S& x) {
 /// (e^z - 1) / z
 template <class S>
 S relative_exponential(const S& z) {
+  if constexpr (Number<S>) return z == 0 ? S(1) : std::expm1(z) / z;
   if (std::abs(number_behind(z)) >= 0.5) return S(expm1(z) / z);
   S sum = 1;
   for (int i = 16; i > 1; --i) sum = 1 + z / i * sum;
   return sum;
 }
 
-/// sum over k = m, ..., n of (k / m)^-s; n may be no_last_rank if s > 1. Terms are added up until Euler and Maclaurin's formula
-/// gives the rest to 1e-17: sum of f = integral + (f(M) + f(n)) / 2 + sum over j of B_2j / (2j)! (f^(2j-1)(n) - f^(2j-1)(M)).
+/// sum over k = M, ..., n of (k / M)^-s, M well above s, by Euler and Maclaurin's formula, for f(k) = (k / M)^-s:
+/// integral + (f(M) + f(n)) / 2 + sum over j of B_2j / (2j)! (f^(2j-1)(n) - f^(2j-1)(M)). n may be no_last_rank if s > 1.
+template <class S>
+S zipf_rest(const S& s, double M, double n) {
+  const bool ends = n < no_last_rank;
+  const S last(ends ? S(exp(-s * std::log(ends ? n / M : 1.0))) : S(0));  // f(n)
+  S rest(0.5 * (1 + last));
+  if (ends) rest += M * std::log(n / M) * relative_exponential(S((1 - s) * std::log(n / M)));
+  else rest += M / (s - 1);
+  // f^(2j-1)(x) = -s (s+1) ... (s+2j-2) x^-(2j-1) f(x)
+  constexpr double bernoulli[] = {1.0 / 12,           -1.0 / 720,     1.0 / 30240,
+                                  -1.0 / 1209600,     1.0 / 47900160, -691.0 / 1307674368000.0,
+                                  1.0 / 74724249600.0};  // B_2j / (2j)!
+  S rising = s;
+  double at_first = 1 / M, at_last = 1 / n;  // M^(1-2j), n^(1-2j)
+  for (int j = 1; j <= 7; ++j) {
+    rest += bernoulli[j - 1] * rising * (at_first - at_last * last);
+    rising = rising * (s + (2 * j - 1)) * (s + 2 * j);
+    at_first /= M * M;
+    at_last /= n * n;
+  }
+  return rest;
+}
+
+/// sum over k = m, ..., n of (k / m)^-s; n may be no_last_rank if s > 1. Terms are added up until zipf_rest gives the others to
+/// 1e-17.
 template <class S>
 S zipf_sum(const S& s, double m, double n) {
   const double power = number_behind(s);
@@ -37,22 +62,7 @@ S zipf_sum(const S& s, double m, double n) {
     if (number_behind(term) < 1e-25) return sum;
   }
   if (n < M) return sum;
-  const bool ends = n < no_last_rank;
-  const S first(exp(-s * std::log(M / m)));                               // f(M)
-  const S last(ends ? S(exp(-s * std::log(ends ? n / M : 1.0))) : S(0));  // f(n) / f(M)
-  S rest(0.5 * (1 + last));
-  if (ends) rest += M * std::log(n / M) * relative_exponential(S((1 - s) * std::log(n / M)));
-  else rest += M / (s - 1);
-  // f^(2j-1)(x) = -s (s+1) ... (s+2j-2) x^-(2j-1) f(x)
-  constexpr double bernoulli[] = {1.0 / 12,           -1.0 / 720,     1.0 / 30240,
-                                  -1.0 / 1209600,     1.0 / 47900160, -691.0 / 1307674368000.0,
-                                  1.0 / 74724249600.0};  // B_2j / (2j)!
-  S rising = s;
-  for (int j = 1; j <= 7; ++j) {
-    rest += bernoulli[j - 1] * rising * (std::pow(M, 1 - 2 * j) - std::pow(n, 1 - 2 * j) * last);
-    rising = rising * (s + (2 * j - 1)) * (s + 2 * j);
-  }
-  sum += first * rest;
+  sum += S(exp(-s * std::log(M / m))) * zipf_rest(s, M, n);
   return sum;
 }
 
