@@ -79,13 +79,13 @@ double since(Clock::time_point start) { return std::chrono::duration<double>(Clo
 template <class T>
 typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& theta, const AnyEstimator& estimator,
                                                      const Options& options, std::uint64_t first_index,
-                                                     const Eigen::MatrixXd& projections) {
+                                                     const Eigen::MatrixXd& projections, const Observables& observables) {
   if (options.samples == 0) throw Error("samples = 0: at least one sample is needed");
   const auto start = Clock::now();
   for (auto& trace : traces_) trace->set_parameters(theta);
   const std::uint64_t samples = estimator.deterministic() ? 1 : options.samples;
   const std::uint64_t block_size = std::clamp<std::uint64_t>(samples / 64, 1, 64);
-  const Eigen::Index d = theta.size(), width = 1 + d + projections.cols();
+  const Eigen::Index d = theta.size(), width = 1 + d + projections.cols() + observables.count;
 
   std::vector<typename Trace<T>::Notes> notes_before;
   for (auto& trace : traces_) notes_before.push_back(trace->notes());
@@ -106,6 +106,8 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
     const auto blocks = static_cast<std::int64_t>(std::min(round_blocks, left));
     std::vector<Moments> moments(static_cast<std::size_t>(blocks));
     std::vector<Work> work(static_cast<std::size_t>(blocks));
+    std::vector<double> draw_seconds(static_cast<std::size_t>(blocks));
+    std::vector<std::size_t> tape_bytes(static_cast<std::size_t>(blocks));
     std::vector<std::exception_ptr> failures(static_cast<std::size_t>(blocks));
     bool failed = false;
     const auto run_block = [&](std::int64_t b, Trace<T>& trace, GradientDraw& draw, Eigen::VectorXd& row) {
@@ -115,12 +117,18 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
           draw.value = 0;
           draw.gradient.setZero(d);
           const SampleContext context{options.seed, first_index + i, estimator.keys(), mean_cost};
+          const auto begun = observables.count ? Clock::now() : start;
           estimator.sample(trace, context, draw);
+          if (observables.count) {
+            draw_seconds[static_cast<std::size_t>(b)] += since(begun);
+            tape_bytes[static_cast<std::size_t>(b)] = std::max(tape_bytes[static_cast<std::size_t>(b)], trace.tape().bytes());
+          }
           if (!std::isfinite(draw.value) || !draw.gradient.allFinite())
             throw Error(estimator.name() + ": sample " + std::to_string(first_index + i) + " is not finite");
           row[0] = draw.value;
           row.segment(1, d) = draw.gradient;
-          if (projections.cols()) row.tail(projections.cols()).noalias() = projections.transpose() * draw.gradient;
+          if (projections.cols()) row.segment(1 + d, projections.cols()).noalias() = projections.transpose() * draw.gradient;
+          if (observables.count) observables.fill(draw, row.tail(observables.count));
           moments[static_cast<std::size_t>(b)].add(row);
         }
         work[static_cast<std::size_t>(b)] = trace.take_work();
@@ -155,6 +163,8 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
         if (failure) std::rethrow_exception(failure);
     for (const Moments& m : moments) result.moments.merge(m);
     for (const Work& w : work) result.work += w;
+    for (const double s : draw_seconds) result.draw_seconds += s;
+    for (const std::size_t n : tape_bytes) result.tape_bytes = std::max(result.tape_bytes, n);
     done = std::min(samples, done + static_cast<std::uint64_t>(blocks) * block_size);
     mean_cost = result.moments.mean[0];
     round_blocks = std::min(2 * round_blocks, largest_round);
@@ -177,6 +187,7 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
     result.notes.comparisons += now.comparisons - notes_before[t].comparisons;
     result.notes.first_comparison = std::min(result.notes.first_comparison, now.first_comparison);
   }
+  if (result.notes.recordings == 0) result.tape_bytes = 0;  // what an earlier estimator left there
   result.seconds = since(start);
   return result;
 }

@@ -84,15 +84,22 @@ class MonteCarlo {
   MonteCarlo(const Program<T>& program, const Eigen::VectorX<T>& theta, int threads, std::size_t max_draws);
   ~MonteCarlo();
 
+  /// Further quantities of every draw, averaged beside the gradient. `fill` is called from several threads.
+  struct Observables {
+    Eigen::Index count = 0;
+    std::function<void(const GradientDraw&, Eigen::Ref<Eigen::VectorXd>)> fill{};
+  };
   struct Result {
-    Moments moments;  ///< value, gradient, then one entry per projection
+    Moments moments;  ///< value, gradient, then one entry per projection and observable
     Work work;
     typename Trace<T>::Notes notes;
     double seconds = 0;
+    double draw_seconds = 0;     ///< of one thread, spent in the estimator alone; measured if there are observables
+    std::size_t tape_bytes = 0;  ///< most that the tape of a recording took; likewise
   };
   /// Samples are dealt in fixed blocks, blocks are merged in order, adaptive state changes between rounds of blocks only.
   Result sample(const Eigen::VectorX<T>& theta, const AnyEstimator& estimator, const Options& options, std::uint64_t first_index,
-                const Eigen::MatrixXd& projections);
+                const Eigen::MatrixXd& projections, const Observables& observables = {});
 
  private:
   std::vector<std::unique_ptr<Trace<T>>> traces_;
