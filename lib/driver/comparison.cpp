@@ -163,7 +163,10 @@ double crossover(const ComparisonRow& row, const Comparison& comparison) {
 }
 
 std::vector<double> efficiencies(const Comparison& comparison) {
-  const auto work = [&](const ComparisonRow& row) { return row.skipped.empty() ? work_variance(row, comparison.truth) : nan; };
+  const auto work = [&](const ComparisonRow& row) {
+    const bool noisy = row.skipped.empty() && !row.verdict.starts_with("deterministic");
+    return noisy ? work_variance(row, comparison.truth) : nan;
+  };
   double reference = nan;
   for (const ComparisonRow& row : comparison.rows) {
     if (!(work(row) > 0)) continue;

@@ -23,6 +23,7 @@ std::vector<std::size_t> drawn(const Comparison& c) {
 bool bias_plane(const Comparison& c, const Colours& colours, std::string& script, std::size_t index) {
   double left = 1e300, right = 0;
   for (const std::size_t i : drawn(c)) {
+    if (c.rows[i].verdict.starts_with("deterministic")) continue;
     const double work = work_variance(c.rows[i], c.truth);
     if (positive(work)) left = std::min(left, work), right = std::max(right, work);
   }
@@ -31,7 +32,7 @@ bool bias_plane(const Comparison& c, const Colours& colours, std::string& script
   std::string part;
   Plot plot(part, index);
   plot.set("set logscale xy\nset format '10^{%L}'\nset xlabel 'variance × runs / |g|²'\nset ylabel 'relative bias'");
-  plot.set("set xrange [" + number(left / 3) + ':' + number(right * 5) + ']');
+  plot.set("set xrange [" + number(left / 3) + ':' + number(right * 5) + "]\n" + log_tics("x", left, right));
   double low = 1e300, high = 0;
   for (const std::size_t i : drawn(c)) {
     const ComparisonRow& row = c.rows[i];
@@ -45,7 +46,7 @@ bool bias_plane(const Comparison& c, const Colours& colours, std::string& script
     plot.add({{x, y}}, std::string("with points ps 0.9 lw 1.5 pt ") + (found ? "7 " : "6 ") + ink);
   }
   if (plot.empty()) return false;
-  plot.set("set yrange [" + number(low / 2) + ':' + number(high * 2) + ']');
+  plot.set("set yrange [" + number(low / 2) + ':' + number(high * 2) + "]\n" + log_tics("y", low, high));
   plot.finish();
   script += part;
   return true;
@@ -61,16 +62,19 @@ bool error_lines(const Comparison& c, const Colours& colours, std::string& scrip
   }
   if (longest == 0) return false;
   const double begin = std::floor(std::log10(10 * fastest)), end = std::max(begin + 5, std::ceil(std::log10(longest)) + 2);
+  double low = 1e300, high = 0;
   std::string part;
   Plot plot(part, index);
   plot.set("set logscale xy\nset format '10^{%L}'\nset xlabel 'seconds of sampling'\nset ylabel 'relative error (RMS)'");
-  plot.set("set xrange [1e" + number(begin) + ":1e" + number(end) + ']');
+  plot.set("set xrange [1e" + number(begin) + ":1e" + number(end) + "]\n" + log_tics("x", std::pow(10, begin), std::pow(10, end)));
   for (const std::size_t i : drawn(c)) {
     const ComparisonRow& row = c.rows[i];
     std::vector<std::vector<double>> points;
     for (int k = 0; k <= 40; ++k) {
       const double seconds = std::pow(10, begin + (end - begin) * k / 40), error = error_after(row, c.truth, seconds);
-      if (positive(row.seconds_per_sample) && error > 1e-9) points.push_back({seconds, error});
+      if (!positive(row.seconds_per_sample) || error <= 1e-9) continue;
+      points.push_back({seconds, error});
+      low = std::min(low, error), high = std::max(high, error);
     }
     const bool biased = !row.unbiased || found_biased(row);
     plot.add(points,
@@ -81,6 +85,7 @@ bool error_lines(const Comparison& c, const Colours& colours, std::string& scrip
                "with points pt 13 ps 1 lc rgb '" + colour(colours, row.estimator) + "'");
   }
   if (plot.empty()) return false;
+  plot.set(log_tics("y", low, high));
   plot.finish();
   script += part;
   return true;
@@ -157,7 +162,7 @@ bool estimates(const Comparison& c, const Colours& colours, std::string& script,
     for (std::size_t k = 0; k < coordinates.size(); ++k)
       tics += (k > 0 ? ",'" : "'") + std::to_string(coordinates[k]) + "' " + std::to_string(k);
     plot.set("set yrange " + range + "\nset xrange [-0.6:" + number(static_cast<double>(coordinates.size()) - 0.4) +
-             "]\nset xtics (" + tics + ')');
+             "]\nset xtics " + (coordinates.size() > 10 ? "rotate by 90 right font ',12' (" : "(") + tics + ')');
     plot.set("set xlabel 'coordinate'\nset ylabel 'gradient'");
   }
   plot.finish();

@@ -95,9 +95,12 @@ std::vector<std::string> cells(const Comparison& c, std::size_t i) {
   const double half_width = report::normal_upper_quantile((1 - c.confidence) / 2) * row.relative_bias_error;
   const auto percent = [&](double x, double by, const char* suffix) { return std::isfinite(x) ? digits(by * x) + suffix : "-"; };
   const std::string interval = half_width > 0 ? " ± " + digits(unit * half_width, 2) : "";
-  return {std::isfinite(row.relative_bias) ? digits(unit * row.relative_bias) + interval + sign : "-",
-          digits(bias_z(row, c.truth)),
-          digits(row.total_variance / scale / scale),
+  const bool deterministic = row.verdict.starts_with("deterministic");  // what differs is rounding
+  return {deterministic                      ? std::string("0") + sign
+          : std::isfinite(row.relative_bias) ? digits(unit * row.relative_bias) + interval + sign
+                                             : "-",
+          deterministic ? "-" : digits(bias_z(row, c.truth)),
+          deterministic ? "0" : digits(row.total_variance / scale / scale),
           digits(row.runs_per_sample),
           digits(row.sweeps_per_sample),
           digits(1e6 * row.seconds_per_sample),
@@ -135,6 +138,7 @@ std::vector<Diagnostic> diagnostics_list(const Comparison& c) {
   const ReplayDiagnostics& d = *c.diagnostics;
   const double scale = gradient_scale(c.truth), square = scale * scale;
   const auto with_error = [](double x, double error) { return digits(x) + (std::isfinite(error) ? " ± " + digits(error, 2) : ""); };
+  const auto count = [](double k) { return std::isinf(k) ? "all" : digits(k); };
   return {{"V_full/|g|²", digits(d.full_variance / square), "variance with every replay made: the floor of all replay estimators"},
           {"R/|g|²", digits(d.replay_excess / square), "what one replay per sample adds to the floor; k replays add about R / k"},
           {"R/|g|² with surrogate", digits(d.surrogate_excess / square), "the same when a straight-through adjoint is corrected"},
@@ -142,8 +146,8 @@ std::vector<Diagnostic> diagnostics_list(const Comparison& c) {
            "mean interaction order: 1 for an additive cost; replays at random sites lose to the score function by this factor"},
           {"M_res", with_error(d.residual_order, d.residual_order_error),
            "the same of what the surrogate leaves: debiased replays win if it is below 1"},
-          {"k*", digits(d.optimal_replays), "replays per sample with the least variance x work"},
-          {"k* with surrogate", digits(d.optimal_replays_surrogate), "the same for debiased surrogates"},
+          {"k*", count(d.optimal_replays), "replays per sample with the least variance x work"},
+          {"k* with surrogate", count(d.optimal_replays_surrogate), "the same for debiased surrogates"},
           {"replay", digits(d.replay_cost) + " runs", "mean fraction of a run that a replay takes"},
           {"used",
            std::to_string(d.paths) + " paths, " + std::to_string(d.replays) + " replays, " + std::to_string(d.cost_runs) + " runs",

@@ -88,6 +88,19 @@ class Diagnosis {
     return squares;
   }
 
+  /// |sum_j w_j d_c p_j| as the estimators see it when they choose: exact for up to four parameters, else along four random
+  /// directions.
+  std::vector<double> chosen_by(const std::vector<Combination>& list, Generator& choices) {
+    if (const Eigen::Index d = trace_.parameters(); d > 4) {
+      boost::random::normal_distribution<double> normal(0, 0.5);
+      trace_.tangents(Eigen::Matrix<double, Eigen::Dynamic, 4>::NullaryExpr(d, 4, [&] { return normal(choices); }));
+      tangents_known_ = false;
+    }
+    std::vector<double> sizes;
+    for (const Combination& c : list) sizes.push_back(trace_.importance(c.site, c.weights));
+    return sizes;
+  }
+
   /// The change of the cost with another outcome; 0 if that is impossible and stays so.
   double change(std::size_t site, std::int64_t outcome) {
     const auto [at, fresh] = changes_.try_emplace({site, outcome}, 0.0);
@@ -201,6 +214,7 @@ class Diagnosis {
       weights.push_back({y.site, {of.begin(), of.end()}});
     }
     result_.alternatives += static_cast<double>(weights.size());
+    std::vector<double> choice = chosen_by(weights, choices);
     const std::vector<double> score_squares = squared_norms(scores);
     std::vector<double> sizes = squared_norms(weights);
     for (double& x : sizes) x = std::sqrt(x);
@@ -235,7 +249,7 @@ class Diagnosis {
 
     // What one replay contributes without the surrogate, and with it: the site's s is shared by its alternatives.
     std::vector<double> total(n, 0);
-    for (std::size_t i = 0; i < weights.size(); ++i) total[weights[i].site] += sizes[i];
+    for (std::size_t i = 0; i < weights.size(); ++i) total[weights[i].site] += choice[i];
     std::vector<Combination> residuals;
     for (std::size_t i = 0; i < weights.size(); ++i) {
       const std::size_t at = weights[i].site;
@@ -243,7 +257,8 @@ class Diagnosis {
       Combination c{at, weights[i].weights};
       for (Weight& w : c.weights) w.value *= delta[i] - (one_hot ? prediction(at, list.list[i].outcome) : 0);
       if (!one_hot && total[at] > 0)
-        for (std::uint32_t j = 0; j < surrogate[at].size(); ++j) c.weights.push_back({j, -sizes[i] / total[at] * surrogate[at][j]});
+        for (std::uint32_t j = 0; j < surrogate[at].size(); ++j)
+          c.weights.push_back({j, -choice[i] / total[at] * surrogate[at][j]});
       residuals.push_back(std::move(c));
     }
     const std::size_t replayed = residuals.size();
@@ -254,7 +269,7 @@ class Diagnosis {
       residuals.push_back(std::move(c));
     }
     const std::vector<double> residual_squares = squared_norms(residuals);
-    std::vector<double> choice = sizes, q;
+    std::vector<double> q;
     const double defence = d > 4 ? 0.1 : 0;
     detail::inclusion_probabilities(choice, 1, defence, q);
     double second = 0;
@@ -265,7 +280,8 @@ class Diagnosis {
       sums(weights[i].site).replay += moment;
     }
     result_.replay_excess += second - (full - direct).squaredNorm();
-    for (std::size_t i = replayed; i < residuals.size(); ++i) choice.push_back(std::sqrt(residual_squares[i]));
+    const auto alone = chosen_by({residuals.begin() + static_cast<std::ptrdiff_t>(replayed), residuals.end()}, choices);
+    choice.insert(choice.end(), alone.begin(), alone.end());
     detail::inclusion_probabilities(choice, 1, defence, q);
     second = 0;
     for (std::size_t i = 0; i < residuals.size(); ++i)
@@ -309,13 +325,17 @@ class Diagnosis {
     const double n = static_cast<double>(result_.paths);
     for (Eigen::Index j = 0; j < trace_.parameters(); ++j) result_.full_variance += full_.variance(j);
     for (double* x : {&result_.sites, &result_.alternatives, &result_.replay_excess, &result_.surrogate_excess}) *x /= n;
-    result_.replay_excess = std::max(0.0, result_.replay_excess);
-    result_.surrogate_excess = has_surrogate_ ? std::max(0.0, result_.surrogate_excess) : nan;
+    // What rounding leaves of nothing.
+    const double rounding = 1e-20 * (result_.full_variance + full_.mean.squaredNorm() + result_.replay_excess);
+    const auto clean = [](double x, double noise) { return x > noise ? x : 0.0; };
+    result_.full_variance = clean(result_.full_variance, rounding);
+    result_.replay_excess = clean(result_.replay_excess, rounding);
+    result_.surrogate_excess = has_surrogate_ ? clean(result_.surrogate_excess, rounding) : nan;
     result_.replay_cost = timed_replays_ ? replay_runs_ / static_cast<double>(timed_replays_) : nan;
 
     const auto order = [&](Eigen::Index i, double& value, double& error) {
       const double variance = result_.cost_variance;
-      value = variance > 0 ? local_.mean[i] / variance : nan;
+      value = variance > 0 ? clean(local_.mean[i] / variance, 1e-20) : nan;
       error = variance > 0 ? std::hypot(local_.error(i) / variance, value * cost_variance_error_ / variance) : nan;
     };
     order(0, result_.interaction_order, result_.interaction_order_error);
@@ -339,14 +359,14 @@ class Diagnosis {
       noise.paths = s.paths;
       noise.score_share = score > 0 ? s.score / score : 0;
       noise.replay_share = replay > 0 ? s.replay / replay : 0;
-      noise.bias = has_surrogate_ ? s.bias / n : nan;
+      noise.bias = !has_surrogate_ ? nan : std::abs(s.bias / n) > 1e2 * std::sqrt(rounding) ? s.bias / n : 0;
       noise.bias_error = has_surrogate_ ? std::sqrt(std::max(0.0, s.bias_square / n - std::pow(s.bias / n, 2)) / n) : nan;
       all.push_back(std::move(noise));
     }
     const auto top = [&](auto size) {
       std::vector<SiteNoise> list;
       for (const SiteNoise& s : all)
-        if (size(s) > 0) list.push_back(s);
+        if (size(s) > 0) list.push_back(s);  // not if NaN
       std::stable_sort(list.begin(), list.end(), [&](const SiteNoise& a, const SiteNoise& b) { return size(a) > size(b); });
       if (list.size() > options_.top) list.resize(options_.top);
       return list;
@@ -361,7 +381,8 @@ class Diagnosis {
   std::vector<Eigen::Matrix<double, Eigen::Dynamic, 4>> directions_;
   ReplayDiagnostics result_;
   double mean_cost_ = 0, cost_variance_error_ = 0;
-  bool has_surrogate_ = true, tangents_known_ = false;
+  bool has_surrogate_ = true;
+  bool tangents_known_ = false;   // the only block of directions is on the tape
   detail::Moments full_, local_;  // gradients with all replays; local variances and residuals, summed over sites
   double replay_runs_ = 0;
   std::uint64_t timed_replays_ = 0;

@@ -1,6 +1,7 @@
 // What the sections of the HTML page share: colours, plots, and how a section is put together.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -96,9 +97,22 @@ inline std::string legend(const std::vector<std::string>& estimators, const Colo
   return html;
 }
 
+/// The row header of an estimator; a long name may break between its words.
 inline std::string name_cell(const std::string& estimator, const Colours& colours) {
-  return "<th scope=\"row\"><i style=\"background:" + colour(colours, estimator) + "\"></i>" + report::escape_html(estimator) +
-         "</th>";
+  std::string name;
+  for (const char c : estimator) {
+    if (!name.empty() && ((c >= 'A' && c <= 'Z') || c == '(')) name += "<wbr>";
+    name += report::escape_html(std::string(1, c));
+  }
+  return "<th scope=\"row\"><div><i style=\"background:" + colour(colours, estimator) + "\"></i><span>" + name +
+         "</span></div></th>";
+}
+
+/// Labels of a logarithmic axis that shows values from `low` to `high`: at most six or so.
+inline std::string log_tics(const char* axis, double low, double high) {
+  const double decades = std::ceil(std::log10(high / low) / 5);
+  return std::string("set ") + axis + "tics 1e" + number(std::max(1.0, decades)) + "\nset m" + axis + "tics " +
+         (decades > 1 ? "1" : "10");
 }
 
 Section comparison_section(const Comparison& comparison, const Colours& colours, Figures& figures);

@@ -43,40 +43,41 @@ double loss_at(const Program<double>& program, const Eigen::VectorXd& theta, con
   } catch (const std::exception&) { return nan; }
 }
 
-/// One optimisation: the loss at the checkpoints. Empty, with the reason, if it failed.
-std::vector<double> curve(const Program<double>& program, const Eigen::VectorXd& theta, const AnyEstimator& estimator,
-                          const Optimizer& optimizer, const OptimisationOptions& options, int seed, OptimisationRow& row,
-                          const std::vector<double>& work, double first_loss) {
+/// One optimisation: the loss at the checkpoints. Without losses, but with the reason, if it failed.
+struct Curve {
+  std::vector<double> loss;
+  double seconds = 0;
+  std::string failure;
+};
+
+Curve minimised(const Program<double>& program, const Eigen::VectorXd& theta, const AnyEstimator& estimator,
+                const Optimizer& optimizer, const OptimisationOptions& options, std::uint64_t seed, const OptimisationRow& row,
+                const std::vector<double>& work, double first_loss) {
   MinimizeOptions minimizing;
   minimizing.iterations = row.iterations;
   minimizing.samples = options.samples;
-  minimizing.seed = options.seed + static_cast<std::uint64_t>(seed);
-  minimizing.threads = options.threads;
+  minimizing.seed = seed;
+  minimizing.threads = 1;
   minimizing.average = 0;
   minimizing.max_draws = options.max_draws;
-  Minimum minimum;
+  Curve curve;
   try {
-    minimum = minimize(program, theta, estimator, optimizer, minimizing);
-  } catch (const Refusal& refusal) {
-    row.notes.push_back("seed " + std::to_string(minimizing.seed) + ": " + refusal.what());
-    return {};
+    const Minimum minimum = minimize(program, theta, estimator, optimizer, minimizing);
+    curve.seconds = minimum.seconds;
+    curve.loss.push_back(first_loss);
+    int last = 0;
+    for (std::size_t c = 1; c < work.size(); ++c) {
+      const int done = std::min(row.iterations, static_cast<int>(std::lround(work[c] / row.runs_per_iteration)));
+      // trace[i].theta is the point before step i.
+      const Eigen::VectorXd& at = done == row.iterations ? minimum.theta : minimum.trace[static_cast<std::size_t>(done)].theta;
+      curve.loss.push_back(done == last ? curve.loss.back() : loss_at(program, at, options));
+      last = done;
+    }
   } catch (const std::exception& error) {
-    row.notes.push_back("seed " + std::to_string(minimizing.seed) + ": " + error.what());
-    return {};
+    curve.loss.clear();
+    curve.failure = "seed " + std::to_string(seed) + ": " + error.what();
   }
-  row.seconds += minimum.seconds;
-  std::vector<double> losses{first_loss};
-  int last = 0;
-  for (std::size_t c = 1; c < work.size(); ++c) {
-    const int done = std::min(row.iterations, static_cast<int>(std::lround(work[c] / row.runs_per_iteration)));
-    // trace[i].theta is the point before step i.
-    if (done == last) losses.push_back(losses.back());
-    else
-      losses.push_back(
-          loss_at(program, done == row.iterations ? minimum.theta : minimum.trace[static_cast<std::size_t>(done)].theta, options));
-    last = done;
-  }
-  return losses;
+  return curve;
 }
 
 }  // namespace
@@ -124,11 +125,21 @@ Optimisation compare_optimisation(const Program<double>& program, const Eigen::V
     }
     row.iterations =
         static_cast<int>(std::clamp(options.work / row.runs_per_iteration, 1.0, static_cast<double>(options.max_iterations)));
+    // Seeds, not the few draws of an iteration, are spread over threads.
+    std::vector<Curve> all(static_cast<std::size_t>(options.seeds));
+#ifdef _OPENMP
+    const int threads = detail::thread_count(options.threads);
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+#endif
+    for (int s = 0; s < options.seeds; ++s)
+      all[static_cast<std::size_t>(s)] = minimised(program, theta, estimator, optimizer, options,
+                                                   options.seed + static_cast<std::uint64_t>(s), row, result.work, first_loss);
     std::vector<std::vector<double>> curves;
-    for (int s = 0; s < options.seeds; ++s) {
-      std::vector<double> losses = curve(program, theta, estimator, optimizer, options, s, row, result.work, first_loss);
-      const bool finite = !losses.empty() && std::all_of(losses.begin(), losses.end(), [](double x) { return std::isfinite(x); });
-      if (finite && losses.back() <= first_loss) curves.push_back(std::move(losses));
+    for (Curve& curve : all) {
+      row.seconds += curve.seconds;
+      if (!curve.failure.empty()) row.notes.push_back(curve.failure);
+      const bool finite = std::all_of(curve.loss.begin(), curve.loss.end(), [](double x) { return std::isfinite(x); });
+      if (!curve.loss.empty() && finite && curve.loss.back() <= first_loss) curves.push_back(std::move(curve.loss));
       else ++row.diverged;
     }
     for (std::size_t c = 0; c < result.work.size(); ++c) {
@@ -185,7 +196,7 @@ const std::vector<Column>& optimisation_columns() {
 
 std::vector<std::string> optimisation_cells(const Optimisation& o, std::size_t i) {
   const OptimisationRow& row = o.rows[i];
-  const auto pair = [](double x, double error) { return digits(x, 4) + (std::isfinite(error) ? " ± " + digits(error, 2) : ""); };
+  const auto pair = [](double x, double error) { return digits(x, 6) + (std::isfinite(error) ? " ± " + digits(error, 2) : ""); };
   return {pair(row.final_loss, row.final_loss_error),
           pair(row.area, row.area_error),
           std::to_string(row.diverged) + " of " + std::to_string(o.seeds),

@@ -95,13 +95,13 @@ p{margin:.2rem 0 .8rem}.soft,figcaption,.notes,.reason{color:var(--soft);font-si
 a{color:inherit}nav{display:flex;flex-wrap:wrap;gap:.3rem .9rem;margin:.6rem 0 1rem;font-size:.9rem}
 section{min-width:0;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:1rem;margin:0 0 1.2rem}
 .scroll{overflow-x:auto}
-table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums;white-space:nowrap;width:100%}
-th,td{padding:.28rem .55rem;text-align:right;border-bottom:1px solid var(--line);font-weight:400}
+table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums;white-space:nowrap;width:100%}
+th,td{padding:.28rem .38rem;text-align:right;border-bottom:1px solid var(--line);font-weight:400}
 thead th{color:var(--soft);font-size:.88rem}th[title]{cursor:help}
 th:first-child,td.text,thead th:nth-child(2){text-align:left}
-tbody th{font-weight:600;position:sticky;left:0;background:var(--card)}tr.truth td{font-weight:600}
+tbody th div{display:flex;align-items:baseline}tbody th{font-weight:600;position:sticky;left:0;background:var(--card)}tr.truth td{font-weight:600}
 details thead th:nth-child(2){text-align:right}.reason{white-space:normal}
-i{display:inline-block;width:.7em;height:.7em;border-radius:2px;margin-right:.45em;background:currentColor}
+i{display:inline-block;flex:none;width:.7em;height:.7em;border-radius:2px;margin-right:.45em;background:currentColor}
 .badge{padding:.08rem .5rem;border-radius:1rem;border:1px solid currentColor;font-size:.88rem;font-weight:600}
 .good{color:var(--good)}.bad{color:var(--bad)}.weak{color:var(--weak)}.skip{color:var(--soft);font-weight:400}
 .legend{display:flex;flex-wrap:wrap;gap:.15rem .9rem;font-size:.9rem;margin:.9rem 0 .2rem}
@@ -112,7 +112,7 @@ dt{font-weight:600}dd{margin:0;color:var(--soft)}dd b{color:var(--text)}dl div{b
 .lists{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(15rem,100%),1fr));gap:0 1.6rem;font-size:.9rem}
 .sites{list-style:none;margin:0;padding:0}.sites li{display:grid;grid-template-columns:1fr auto;padding:.15rem 0}.sites u{grid-column:1/3;height:3px;border-radius:2px;background:#3b82d6;text-decoration:none}
 summary{cursor:pointer;font-size:.9rem}
-@media(max-width:40rem){body{padding:.6rem}section{padding:.7rem}th,td{padding:.28rem .4rem}tbody th{white-space:normal;min-width:7.5rem;max-width:9.5rem;overflow-wrap:anywhere}}
+@media(max-width:40rem){body{padding:.6rem}section{padding:.7rem}th,td{padding:.28rem .4rem}thead th:first-child,tbody th{min-width:8rem;max-width:9rem}tbody th{white-space:normal}}
 @page{size:landscape;margin:1cm}
 @media print{:root{--bg:#fff;--card:#fff;--text:#000;--soft:#444;--line:#ccc;--good:#1c7f4b;--bad:#c0314a;--weak:#946200}body{padding:0;font-size:11px}
  section{border:0;padding:0}figure,tr{break-inside:avoid}h2,.soft{break-after:avoid}.scroll{overflow:visible}nav{display:none}table{font-size:9.5px}th,td{padding:.15rem .3rem}.badge,.legend,.soft,figcaption{font-size:9.5px}tbody th{position:static}.plots{grid-template-columns:repeat(3,1fr)}}

@@ -38,8 +38,8 @@ struct SiteNoise {
 
 /// Diagnostics of the program itself, whatever estimator is used. Variances are traces of covariances, not divided by |g|^2.
 /// Delta: change of the cost in a replay; r = w Delta - s: what the straight-through adjoint s leaves of it; q: inclusion
-/// probabilities in proportion to |w d_c p| as the replay estimators choose them, with 10 % spread evenly beyond four
-/// parameters. NaN: the quantity does not exist, such as everything with s where a law has no surrogate.
+/// probabilities as the replay estimators choose them, in proportion to |w d_c p|. NaN: the quantity does not exist, such as
+/// everything with s where a law has no surrogate.
 struct ReplayDiagnostics {
   std::uint64_t paths = 0, replays = 0, cost_runs = 0;  ///< the work that was spent
   double sites = 0, alternatives = 0;                   ///< mean number per path

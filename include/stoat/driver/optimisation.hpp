@@ -22,8 +22,8 @@ struct OptimisationOptions {
   int threads = 0;
   int max_iterations = 2000;                             ///< so that an estimator that needs hardly any runs comes to an end
   int checkpoints = 20;                                  ///< points of a curve after the start
-  std::function<double(const Eigen::VectorXd&)> loss{};  ///< the exact expected cost, if it is known; else it is estimated
-  std::uint64_t loss_samples = 1000;                     ///< by so many plain runs, on the same keys for all
+  std::function<double(const Eigen::VectorXd&)> loss{};  ///< the exact expected cost, if it is known; from several threads
+  std::uint64_t loss_samples = 1000;                     ///< else plain runs that estimate it, on the same keys for all
   std::string name = "program";
   std::size_t max_draws = std::size_t{1} << 24;
 };
