@@ -206,7 +206,7 @@ int main(int argc, char** argv) {
       write_csv(folder / "optimisation.csv", page.optimisations);
       write_json(folder / "optimisation.json", page.optimisations);
     }
-    write_html(folder / "index.html", page);
+    page.write_html(folder / "index.html");
     write_csv(folder / "comparison.csv", page.comparisons);
     write_json(folder / "comparison.json", page.comparisons);
     if (!json.empty()) write_json(json, page.comparisons);

@@ -399,7 +399,8 @@ GalleryProgram drifting_walk(int n) {
           .description = "walk of " + std::to_string(n) + " steps whose drift depends on the position linearly, squared end point",
           .program = program,
           .theta = theta,
-          .truth = exact(sums[0], sums.tail(2).transpose(), "dynamic programming over positions")};
+          .truth = exact(sums[0], sums.tail(2).transpose(), "dynamic programming over positions"),
+          .samples = 10'000};
 }
 
 /// Susceptible, infected and recovered people: each step Binomial(S, 1 - exp(-e^theta_0 I / N)) infections and Binomial(I,
@@ -473,5 +474,6 @@ GalleryProgram binomial_epidemic(int people, int steps) {
                          " steps, with binomial transitions",
           .program = program,
           .theta = theta,
-          .truth = std::function<Exact()>(compute)};
+          .truth = std::function<Exact()>(compute),
+          .samples = 10'000};
 }

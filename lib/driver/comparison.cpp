@@ -19,6 +19,8 @@ bool truth_is_zero(const Exact& truth) {
   return truth.gradient.stableNorm() <= 1e-14 * std::abs(truth.value);  // what rounding leaves of a zero gradient
 }
 
+bool is_deterministic(const ComparisonRow& row) { return row.verdict.starts_with("deterministic"); }
+
 }  // namespace detail
 
 namespace {
@@ -164,7 +166,7 @@ double crossover(const ComparisonRow& row, const Comparison& comparison) {
 
 std::vector<double> efficiencies(const Comparison& comparison) {
   const auto work = [&](const ComparisonRow& row) {
-    const bool noisy = row.skipped.empty() && !row.verdict.starts_with("deterministic");
+    const bool noisy = row.skipped.empty() && !detail::is_deterministic(row);
     return noisy ? work_variance(row, comparison.truth) : nan;
   };
   double reference = nan;

@@ -171,10 +171,10 @@ void write_json(const std::filesystem::path& path, const std::vector<Comparison>
 
 void Comparison::write_csv(const std::filesystem::path& path) const { stoat::write_csv(path, {*this}); }
 void Comparison::write_json(const std::filesystem::path& path) const { stoat::write_json(path, {*this}); }
-void Comparison::write_html(const std::filesystem::path& path) const { stoat::write_html(path, Page{{*this}, {}, {}}); }
+void Comparison::write_html(const std::filesystem::path& path) const { stoat::write_html(path, {*this}); }
 
 void write_html(const std::filesystem::path& path, const std::vector<Comparison>& comparisons) {
-  write_html(path, Page{comparisons, {}, {}});
+  Page{comparisons, {}, {}}.write_html(path);
 }
 
 }  // namespace stoat

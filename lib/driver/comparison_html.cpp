@@ -23,7 +23,7 @@ std::vector<std::size_t> drawn(const Comparison& c) {
 bool bias_plane(const Comparison& c, const Colours& colours, std::string& script, std::size_t index) {
   double left = 1e300, right = 0;
   for (const std::size_t i : drawn(c)) {
-    if (c.rows[i].verdict.starts_with("deterministic")) continue;
+    if (is_deterministic(c.rows[i])) continue;
     const double work = work_variance(c.rows[i], c.truth);
     if (positive(work)) left = std::min(left, work), right = std::max(right, work);
   }
@@ -38,7 +38,7 @@ bool bias_plane(const Comparison& c, const Colours& colours, std::string& script
     const ComparisonRow& row = c.rows[i];
     const bool found = found_biased(row);
     const double y = found ? row.relative_bias : row.minimum_detectable_bias, work = work_variance(row, c.truth);
-    if (!positive(y) || row.verdict.starts_with("deterministic")) continue;
+    if (!positive(y) || is_deterministic(row)) continue;
     low = std::min(low, found ? y : y / 2), high = std::max(high, y);
     const double x = positive(work) ? work : left;
     const std::string ink = "lc rgb '" + colour(colours, row.estimator) + "'";
@@ -173,7 +173,7 @@ bool estimates(const Comparison& c, const Colours& colours, std::string& script,
 std::string verdict_class(const ComparisonRow& row) {
   if (!row.skipped.empty()) return "skip";
   if (found_biased(row) || row.verdict == "not finite") return "bad";
-  return row.verdict.starts_with("unbiased") || row.verdict.starts_with("deterministic") ? "good" : "weak";
+  return row.verdict.starts_with("unbiased") || is_deterministic(row) ? "good" : "weak";
 }
 
 std::string badge(const ComparisonRow& row) {
@@ -209,7 +209,7 @@ std::string main_table(const Comparison& c, const Colours& colours) {
 
 std::string numbers_table(const Comparison& c, const Colours& colours) {
   const auto pair = [](double x, double error) {
-    return "<td>" + digits(x, 5) + (positive(error) ? " ± " + digits(error, 2) : "") + "</td>";
+    return "<td>" + digits(x, 5) + (error > 1e-12 * std::abs(x) ? " ± " + digits(error, 2) : "") + "</td>";
   };
   const std::vector<Eigen::Index> coordinates = shown_coordinates(c.truth);
   std::string html =

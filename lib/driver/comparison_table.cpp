@@ -95,7 +95,7 @@ std::vector<std::string> cells(const Comparison& c, std::size_t i) {
   const double half_width = report::normal_upper_quantile((1 - c.confidence) / 2) * row.relative_bias_error;
   const auto percent = [&](double x, double by, const char* suffix) { return std::isfinite(x) ? digits(by * x) + suffix : "-"; };
   const std::string interval = half_width > 0 ? " ± " + digits(unit * half_width, 2) : "";
-  const bool deterministic = row.verdict.starts_with("deterministic");  // what differs is rounding
+  const bool deterministic = is_deterministic(row);
   return {deterministic                      ? std::string("0") + sign
           : std::isfinite(row.relative_bias) ? digits(unit * row.relative_bias) + interval + sign
                                              : "-",
@@ -107,7 +107,7 @@ std::vector<std::string> cells(const Comparison& c, std::size_t i) {
           digits(efficiencies(c)[i]),
           rounded(row.draw_cosine),
           percent(row.sign_agreement, 100, " %"),
-          percent(error_after(row, c.truth, 1), unit, sign),
+          percent(deterministic ? 0 : error_after(row, c.truth, 1), unit, sign),
           duration(crossover(row, c))};
 }
 
@@ -116,19 +116,20 @@ std::vector<std::string> further_cells(const Comparison& c, std::size_t i) {
   const double unit = truth_is_zero(c.truth) ? 1 : 100;
   const char* sign = truth_is_zero(c.truth) ? "" : " %";
   const auto percent = [&](double x) { return std::isfinite(x) ? digits(100 * x) + " %" : "-"; };
+  const bool deterministic = is_deterministic(row);
   std::vector<std::string> result{rounded(row.cosine),
                                   rounded(row.draw_cosine),
                                   percent(row.draw_descent),
                                   percent(row.zero_share),
-                                  percent(row.largest_share),
-                                  digits(row.coordinate_z),
+                                  deterministic ? "-" : percent(row.largest_share),
+                                  deterministic ? "-" : digits(row.coordinate_z),
                                   row.hits.empty() ? "-" : std::to_string(*std::min_element(row.hits.begin(), row.hits.end())),
                                   row.tape_bytes == 0       ? "-"
                                   : row.tape_bytes < 10'000 ? std::to_string(row.tape_bytes) + " B"
                                                             : digits(static_cast<double>(row.tape_bytes) / 1024) + " KiB"};
   for (const double t : error_times) {
     const double error = error_after(row, c.truth, t);
-    result.push_back(std::isfinite(error) ? digits(unit * error) + sign : "-");
+    result.push_back(std::isfinite(error) ? digits(deterministic ? 0 : unit * error) + sign : "-");
   }
   return result;
 }

@@ -16,6 +16,8 @@ struct Column {
 
 /// Whether rounding alone is left of the gradient.
 bool truth_is_zero(const Exact& truth);
+/// Whether the verdict found no variance and no bias but rounding.
+bool is_deterministic(const ComparisonRow& row);
 /// Sites, dimension, truth, draws and seed in one line.
 std::string heading(const Comparison& comparison);
 /// Row indices: best work-normalised variance first, skipped estimators last.

@@ -101,7 +101,7 @@ inline std::string legend(const std::vector<std::string>& estimators, const Colo
 inline std::string name_cell(const std::string& estimator, const Colours& colours) {
   std::string name;
   for (const char c : estimator) {
-    if (!name.empty() && ((c >= 'A' && c <= 'Z') || c == '(')) name += "<wbr>";
+    if (!name.empty() && c >= 'A' && c <= 'Z') name += "<wbr>";
     name += report::escape_html(std::string(1, c));
   }
   return "<th scope=\"row\"><div><i style=\"background:" + colour(colours, estimator) + "\"></i><span>" + name +

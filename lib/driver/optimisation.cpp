@@ -117,7 +117,7 @@ Optimisation compare_optimisation(const Program<double>& program, const Eigen::V
       sampling.seed = options.seed;
       sampling.threads = options.threads;
       sampling.max_draws = options.max_draws;
-      row.runs_per_iteration = estimate(program, theta, estimator, sampling).work.runs;
+      row.runs_per_iteration = std::max(1.0, estimate(program, theta, estimator, sampling).work.runs);
     } catch (const Refusal& refusal) {
       row.skipped = refusal.what();
       result.rows.push_back(std::move(row));

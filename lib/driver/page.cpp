@@ -89,7 +89,7 @@ constexpr const char* style = R"(<style>
 :root{color-scheme:light dark;--bg:#fcfcfa;--card:#fff;--text:#1d2327;--soft:#66707a;--line:#e1e4e6;--good:#1c7f4b;--bad:#c0314a;--weak:#946200}
 @media(prefers-color-scheme:dark){:root{--bg:#14171a;--card:#1b1f23;--text:#e4e7ea;--soft:#98a2ac;--line:#31373d;--good:#58c98d;--bad:#ff8095;--weak:#e0b050}}
 *{box-sizing:border-box}
-body{margin:0 auto;padding:1.2rem;max-width:82rem;background:var(--bg);color:var(--text);font:16px/1.5 system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
+body{margin:0 auto;padding:1.2rem;max-width:82rem;background:var(--bg);color:var(--text);font:1rem/1.5 system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 h1{font-size:1.6rem;margin:.2rem 0;line-height:1.25}h2{font-size:1.2rem;margin:0}h4{margin:.6rem 0 .2rem;font-size:.92rem}
 p{margin:.2rem 0 .8rem}.soft,figcaption,.notes,.reason{color:var(--soft);font-size:.9rem}
 a{color:inherit}nav{display:flex;flex-wrap:wrap;gap:.3rem .9rem;margin:.6rem 0 1rem;font-size:.9rem}
@@ -101,7 +101,7 @@ thead th{color:var(--soft);font-size:.88rem}th[title]{cursor:help}
 th:first-child,td.text,thead th:nth-child(2){text-align:left}
 tbody th div{display:flex;align-items:baseline}tbody th{font-weight:600;position:sticky;left:0;background:var(--card)}tr.truth td{font-weight:600}
 details thead th:nth-child(2){text-align:right}.reason{white-space:normal}
-i{display:inline-block;flex:none;width:.7em;height:.7em;border-radius:2px;margin-right:.45em;background:currentColor}
+wbr{display:none}i{display:inline-block;flex:none;width:.7em;height:.7em;border-radius:2px;margin-right:.45em;background:currentColor}
 .badge{padding:.08rem .5rem;border-radius:1rem;border:1px solid currentColor;font-size:.88rem;font-weight:600}
 .good{color:var(--good)}.bad{color:var(--bad)}.weak{color:var(--weak)}.skip{color:var(--soft);font-weight:400}
 .legend{display:flex;flex-wrap:wrap;gap:.15rem .9rem;font-size:.9rem;margin:.9rem 0 .2rem}
@@ -112,10 +112,10 @@ dt{font-weight:600}dd{margin:0;color:var(--soft)}dd b{color:var(--text)}dl div{b
 .lists{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(15rem,100%),1fr));gap:0 1.6rem;font-size:.9rem}
 .sites{list-style:none;margin:0;padding:0}.sites li{display:grid;grid-template-columns:1fr auto;padding:.15rem 0}.sites u{grid-column:1/3;height:3px;border-radius:2px;background:#3b82d6;text-decoration:none}
 summary{cursor:pointer;font-size:.9rem}
-@media(max-width:40rem){body{padding:.6rem}section{padding:.7rem}th,td{padding:.28rem .4rem}thead th:first-child,tbody th{min-width:8rem;max-width:9rem}tbody th{white-space:normal}}
+@media(max-width:40rem){body{padding:.6rem}section{padding:.7rem}th,td{padding:.28rem .4rem}thead th:first-child,tbody th{min-width:8rem;max-width:9.6rem}tbody th{white-space:normal}wbr{display:inline}}
 @page{size:landscape;margin:1cm}
-@media print{:root{--bg:#fff;--card:#fff;--text:#000;--soft:#444;--line:#ccc;--good:#1c7f4b;--bad:#c0314a;--weak:#946200}body{padding:0;font-size:11px}
- section{border:0;padding:0}figure,tr{break-inside:avoid}h2,.soft{break-after:avoid}.scroll{overflow:visible}nav{display:none}table{font-size:9.5px}th,td{padding:.15rem .3rem}.badge,.legend,.soft,figcaption{font-size:9.5px}tbody th{position:static}.plots{grid-template-columns:repeat(3,1fr)}}
+@media print{:root{--bg:#fff;--card:#fff;--text:#000;--soft:#444;--line:#ccc;--good:#1c7f4b;--bad:#c0314a;--weak:#946200;font-size:12px}body{padding:0}
+ section{border:0;padding:0}figure,tr,.plots{break-inside:avoid}h2,.soft,.legend{break-after:avoid}.scroll{overflow:visible}nav,details:not([open]){display:none}tbody th{position:static}.plots{grid-template-columns:repeat(3,1fr)}}
 </style>)";
 
 std::string html_of(const Section& section, std::size_t index, const report::Plots& pictures) {
@@ -169,8 +169,8 @@ Section optimisation_section(const Optimisation& o, const Colours& colours, Figu
 
 Section scaling_section(const ScalingSeries& series, const Colours& colours, Figures& figures) {
   if (series.sizes.size() != series.comparisons.size() || series.sizes.empty())
-    throw InvalidArgument("write_html: the series '" + series.name + "' has " + std::to_string(series.sizes.size()) +
-                          " sizes and " + std::to_string(series.comparisons.size()) + " comparisons");
+    throw InvalidArgument("Page: the series '" + series.name + "' has " + std::to_string(series.sizes.size()) + " sizes and " +
+                          std::to_string(series.comparisons.size()) + " comparisons");
   Section section;
   section.title = "Growing problems: " + series.name;
   section.before = "<div class=\"scroll\"><table class=\"plain\"><thead><tr><th>variance × runs / |g|²</th>";
@@ -205,26 +205,26 @@ Section scaling_section(const ScalingSeries& series, const Colours& colours, Fig
 
 }  // namespace detail
 
-void write_html(const std::filesystem::path& path, const Page& page) {
+void Page::write_html(const std::filesystem::path& path) const {
   using namespace detail;
   Colours colours;
-  for (const Comparison& c : page.comparisons)
+  for (const Comparison& c : comparisons)
     for (const ComparisonRow& row : c.rows) colours.emplace(row.estimator, colours.size());
-  for (const Optimisation& o : page.optimisations)
+  for (const Optimisation& o : optimisations)
     for (const OptimisationRow& row : o.rows) colours.emplace(row.estimator, colours.size());
-  for (const ScalingSeries& s : page.scalings)
+  for (const ScalingSeries& s : scalings)
     for (const Comparison& c : s.comparisons)
       for (const ComparisonRow& row : c.rows) colours.emplace(row.estimator, colours.size());
 
   Figures figures;
   std::vector<Section> sections;
-  for (const Comparison& c : page.comparisons) sections.push_back(comparison_section(c, colours, figures));
-  for (const ScalingSeries& s : page.scalings) sections.push_back(scaling_section(s, colours, figures));
-  for (const Optimisation& o : page.optimisations) sections.push_back(optimisation_section(o, colours, figures));
+  for (const Comparison& c : comparisons) sections.push_back(comparison_section(c, colours, figures));
+  for (const ScalingSeries& s : scalings) sections.push_back(scaling_section(s, colours, figures));
+  for (const Optimisation& o : optimisations) sections.push_back(optimisation_section(o, colours, figures));
   const report::Plots pictures = figures.made();
 
-  const std::string title = page.comparisons.size() == 1 ? "Gradient estimators on " + escape_html(page.comparisons[0].program)
-                                                         : "Gradient estimators compared";
+  const std::string title =
+      comparisons.size() == 1 ? "Gradient estimators on " + escape_html(comparisons[0].program) : "Gradient estimators compared";
   std::string html =
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width,initial-scale=1\">\n<title>" +

@@ -21,10 +21,10 @@ struct Page {
   std::vector<Comparison> comparisons;
   std::vector<Optimisation> optimisations;
   std::vector<ScalingSeries> scalings;
-};
 
-/// Tables and, where gnuplot is installed, plots. Throws Error, naming the path, if it cannot be written; InvalidArgument if a
-/// series has not one size per comparison.
-void write_html(const std::filesystem::path& path, const Page& page);
+  /// Tables and, where gnuplot is installed, plots. Throws Error, naming the path, if it cannot be written; InvalidArgument if a
+  /// series has not one size per comparison.
+  void write_html(const std::filesystem::path& path) const;
+};
 
 }  // namespace stoat
