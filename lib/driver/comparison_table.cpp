@@ -14,7 +14,10 @@ using report::digits;
 namespace {
 
 /// A cosine.
-std::string rounded(double x) { return std::isfinite(x) ? digits(std::round(1e4 * x) / 1e4, 4) : "-"; }
+std::string rounded(double x, int places = 4) {
+  const double unit = std::pow(10, places);
+  return std::isfinite(x) ? digits(std::round(unit * x) / unit, places) : "-";
+}
 
 }  // namespace
 
@@ -99,13 +102,13 @@ std::vector<std::string> cells(const Comparison& c, std::size_t i) {
   return {deterministic                      ? std::string("0") + sign
           : std::isfinite(row.relative_bias) ? digits(unit * row.relative_bias) + interval + sign
                                              : "-",
-          deterministic ? "-" : digits(bias_z(row, c.truth)),
+          deterministic ? "-" : digits(bias_z(row, c.truth), 2),
           deterministic ? "0" : digits(row.total_variance / scale / scale),
           digits(row.runs_per_sample),
           digits(row.sweeps_per_sample),
           digits(1e6 * row.seconds_per_sample),
           digits(efficiencies(c)[i]),
-          rounded(row.draw_cosine),
+          rounded(row.draw_cosine, 3),
           percent(row.sign_agreement, 100, " %"),
           percent(deterministic ? 0 : error_after(row, c.truth, 1), unit, sign),
           duration(crossover(row, c))};

@@ -93,16 +93,16 @@ body{margin:0 auto;padding:1.2rem;max-width:82rem;background:var(--bg);color:var
 h1{font-size:1.6rem;margin:.2rem 0;line-height:1.25}h2{font-size:1.2rem;margin:0}h4{margin:.6rem 0 .2rem;font-size:.92rem}
 p{margin:.2rem 0 .8rem}.soft,figcaption,.notes,.reason{color:var(--soft);font-size:.9rem}
 a{color:inherit}nav{display:flex;flex-wrap:wrap;gap:.3rem .9rem;margin:.6rem 0 1rem;font-size:.9rem}
-section{min-width:0;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:1rem;margin:0 0 1.2rem}
+section{min-width:0;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:.9rem;margin:0 0 1.2rem}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums;white-space:nowrap;width:100%}
-th,td{padding:.28rem .38rem;text-align:right;border-bottom:1px solid var(--line);font-weight:400}
+th,td{padding:.28rem .3rem;text-align:right;border-bottom:1px solid var(--line);font-weight:400}
 thead th{color:var(--soft);font-size:.88rem}th[title]{cursor:help}
 th:first-child,td.text,thead th:nth-child(2){text-align:left}
 tbody th div{display:flex;align-items:baseline}tbody th{font-weight:600;position:sticky;left:0;background:var(--card)}tr.truth td{font-weight:600}
 details thead th:nth-child(2){text-align:right}.reason{white-space:normal}
 wbr{display:none}i{display:inline-block;flex:none;width:.7em;height:.7em;border-radius:2px;margin-right:.45em;background:currentColor}
-.badge{padding:.08rem .5rem;border-radius:1rem;border:1px solid currentColor;font-size:.88rem;font-weight:600}
+.badge{padding:.08rem .45rem;border-radius:1rem;border:1px solid currentColor;font-size:.88rem;font-weight:600}
 .good{color:var(--good)}.bad{color:var(--bad)}.weak{color:var(--weak)}.skip{color:var(--soft);font-weight:400}
 .legend{display:flex;flex-wrap:wrap;gap:.15rem .9rem;font-size:.9rem;margin:.9rem 0 .2rem}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr));gap:.8rem}
@@ -115,7 +115,7 @@ summary{cursor:pointer;font-size:.9rem}
 @media(max-width:40rem){body{padding:.6rem}section{padding:.7rem}th,td{padding:.28rem .4rem}thead th:first-child,tbody th{min-width:8rem;max-width:9.6rem}tbody th{white-space:normal}wbr{display:inline}}
 @page{size:landscape;margin:1cm}
 @media print{:root{--bg:#fff;--card:#fff;--text:#000;--soft:#444;--line:#ccc;--good:#1c7f4b;--bad:#c0314a;--weak:#946200;font-size:12px}body{padding:0}
- section{border:0;padding:0}figure,tr,.plots{break-inside:avoid}h2,.soft,.legend{break-after:avoid}.scroll{overflow:visible}nav,details:not([open]){display:none}tbody th{position:static}.plots{grid-template-columns:repeat(3,1fr)}}
+ section{border:0;padding:0}figure,tr,.pictures{break-inside:avoid}h2,.soft{break-after:avoid}.scroll{overflow:visible}nav,details:not([open]){display:none}tbody th{position:static}.plots{grid-template-columns:repeat(3,1fr)}}
 </style>)";
 
 std::string html_of(const Section& section, std::size_t index, const report::Plots& pictures) {
@@ -126,7 +126,9 @@ std::string html_of(const Section& section, std::size_t index, const report::Plo
     const std::string& svg = pictures.svg[static_cast<std::size_t>(place)];
     if (!svg.empty()) shown += "<figure>" + svg + "<figcaption>" + escape_html(caption) + "</figcaption></figure>\n";
   }
-  if (!shown.empty()) html += "<div class=\"legend\">" + section.legend + "</div>\n<div class=\"plots\">\n" + shown + "</div>\n";
+  if (!shown.empty())
+    html += "<div class=\"pictures\"><div class=\"legend\">" + section.legend + "</div>\n<div class=\"plots\">\n" + shown +
+            "</div></div>\n";
   return html + section.after + "</section>\n";
 }
 

@@ -178,7 +178,7 @@ TEST_CASE("crossover: from when on an unbiased estimator errs less than every bi
   // StraightThrough: bias b, variance v2; LeaveOneOut(2): variance v1. b^2 + v2 t / T = v1 t / T.
   const double b = c.rows[1].relative_bias, v1 = time_variance(c.rows[0], c.truth), v2 = time_variance(c.rows[1], c.truth);
   const double seconds = crossover(c.rows[0], c);
-  CHECK(seconds == doctest::Approx((v1 - v2) / (b * b)));
+  CHECK(seconds * b * b / (v1 - v2) == doctest::Approx(1));
   CHECK(error_after(c.rows[0], c.truth, seconds) == doctest::Approx(error_after(c.rows[1], c.truth, seconds)));
   CHECK(std::isnan(crossover(c.rows[1], c)));
   CHECK(std::isnan(crossover(c.rows[3], c)));
