@@ -100,7 +100,7 @@ th,td{padding:.28rem .3rem;text-align:right;border-bottom:1px solid var(--line);
 thead th{color:var(--soft);font-size:.88rem}th[title]{cursor:help}
 th:first-child,td.text,thead th:nth-child(2){text-align:left}
 tbody th div{display:flex;align-items:baseline}tbody th{font-weight:600;position:sticky;left:0;background:var(--card)}tr.truth td{font-weight:600}
-details thead th:nth-child(2){text-align:right}.reason{white-space:normal}
+details thead th:nth-child(2),.plain thead th:nth-child(2){text-align:right}.reason{white-space:normal}
 wbr{display:none}i{display:inline-block;flex:none;width:.7em;height:.7em;border-radius:2px;margin-right:.45em;background:currentColor}
 .badge{padding:.08rem .45rem;border-radius:1rem;border:1px solid currentColor;font-size:.88rem;font-weight:600}
 .good{color:var(--good)}.bad{color:var(--bad)}.weak{color:var(--weak)}.skip{color:var(--soft);font-weight:400}
@@ -113,9 +113,9 @@ dt{font-weight:600}dd{margin:0;color:var(--soft)}dd b{color:var(--text)}dl div{b
 .sites{list-style:none;margin:0;padding:0}.sites li{display:grid;grid-template-columns:1fr auto;padding:.15rem 0}.sites u{grid-column:1/3;height:3px;border-radius:2px;background:#3b82d6;text-decoration:none}
 summary{cursor:pointer;font-size:.9rem}
 @media(max-width:40rem){body{padding:.6rem}section{padding:.7rem}th,td{padding:.28rem .4rem}thead th:first-child,tbody th{min-width:8rem;max-width:9.6rem}tbody th{white-space:normal}wbr{display:inline}}
-@page{size:landscape;margin:1cm}
-@media print{:root{--bg:#fff;--card:#fff;--text:#000;--soft:#444;--line:#ccc;--good:#1c7f4b;--bad:#c0314a;--weak:#946200;font-size:12px}body{padding:0}
- section{border:0;padding:0}figure,tr,.pictures{break-inside:avoid}h2,.soft{break-after:avoid}.scroll{overflow:visible}nav,details:not([open]){display:none}tbody th{position:static}.plots{grid-template-columns:repeat(3,1fr)}}
+@page{size:landscape;margin:.8cm}
+@media print{:root{--bg:#fff;--card:#fff;--text:#000;--soft:#444;--line:#ccc;--good:#1c7f4b;--bad:#c0314a;--weak:#946200;font-size:11.5px}body{padding:0}
+ section{border:0;padding:0}figure,tr,.pictures{break-inside:avoid}h2,.soft{break-after:avoid}.scroll{overflow:visible}nav,details:not([open]){display:none}tbody th{position:static}th,td{padding:.12rem .3rem}.plots{grid-template-columns:repeat(3,1fr)}svg{max-height:18rem}}
 </style>)";
 
 std::string html_of(const Section& section, std::size_t index, const report::Plots& pictures) {
