@@ -26,45 +26,6 @@ double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 // ---- walks ----------------------------------------------------------------------------------------------------------
 
-/// X += 1 with probability e^(-X / theta), else X -= 1; cost X^2 after n steps (Arya et al. 2022).
-/// Reference: n = 50, theta = 100: 1130.3988302544, 7.5581881937; n = 100, theta = 200: 4462.4603562, 15.1349014418.
-GalleryProgram inhomogeneous_walk(int n, double theta) {
-  // Dynamic programming over positions, with the derivative carried along. The walk never goes below 0.
-  std::vector<double> p(static_cast<std::size_t>(n) + 2), d(p.size());
-  p[0] = 1;
-  for (int t = 0; t < n; ++t) {
-    std::vector<double> q(p.size()), e(p.size());
-    for (std::size_t x = 0; x + 1 < p.size(); ++x) {
-      if (p[x] == 0) continue;
-      const double up = std::exp(-static_cast<double>(x) / theta), slope = static_cast<double>(x) / (theta * theta) * up;
-      q[x + 1] += p[x] * up;
-      e[x + 1] += d[x] * up + p[x] * slope;
-      if (x > 0) {
-        q[x - 1] += p[x] * (1 - up);
-        e[x - 1] += d[x] * (1 - up) - p[x] * slope;
-      }
-    }
-    p = q;
-    d = e;
-  }
-  double value = 0, derivative = 0;
-  for (std::size_t x = 0; x < p.size(); ++x) {
-    const double square = static_cast<double>(x * x);
-    value += p[x] * square;
-    derivative += d[x] * square;
-  }
-  const auto program = [n]<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
-    S x = 0;
-    for (int i = 0; i < n; ++i) {
-      if (draw(Bernoulli(exp(-x / t[0])))) x += 1;
-      else x -= 1;
-    }
-    return x * x;
-  };
-  return {"walk" + std::to_string(n), "inhomogeneous random walk of " + std::to_string(n) + " steps, squared end point", program,
-          vector({theta}), exact(value, vector({derivative}), "dynamic programming over positions")};
-}
-
 /// E X_n^2 = n + n (n - 1) (2p - 1)^2. Reference: 35.2, 304.
 GalleryProgram homogeneous_walk() {
   const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
@@ -235,15 +196,6 @@ GalleryProgram branch_value() {
 
 // ---- reference problems of the estimator literature -----------------------------------------------------------------
 
-/// Reference: derivative .0005.
-GalleryProgram toy() {
-  const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
-    return square(draw(Bernoulli(logistic(t[0]))) - 0.499);
-  };
-  return {"toy", "(b - 0.499)^2 for a fair coin b, in the logit", program, vector({0}),
-          exact(0.5 * (0.501 * 0.501 + 0.499 * 0.499), vector({0.25 * (1 - 2 * 0.499)}), "closed form")};
-}
-
 GalleryProgram three_coins() {
   const auto cost = [](const auto& a, const auto& b, const auto& c) {
     return sin(1.3 * a + 0.7 * b - c) + a * b * b + 1.5 * c * c * a + 0.3;
@@ -314,9 +266,55 @@ GalleryProgram two_layer_network() {
 
 }  // namespace
 
+// ---- walks ----------------------------------------------------------------------------------------------------------
+
+/// X += 1 with probability e^(-X / theta), else X -= 1; cost X^2 after n steps (Arya et al. 2022).
+/// Reference: n = 50, theta = 100: 1130.3988302544, 7.5581881937; n = 100, theta = 200: 4462.4603562, 15.1349014418.
+GalleryProgram inhomogeneous_walk(int n, double theta) {
+  // Dynamic programming over positions, with the derivative carried along. The walk never goes below 0.
+  std::vector<double> p(static_cast<std::size_t>(n) + 2), d(p.size());
+  p[0] = 1;
+  for (int t = 0; t < n; ++t) {
+    std::vector<double> q(p.size()), e(p.size());
+    for (std::size_t x = 0; x + 1 < p.size(); ++x) {
+      if (p[x] == 0) continue;
+      const double up = std::exp(-static_cast<double>(x) / theta), slope = static_cast<double>(x) / (theta * theta) * up;
+      q[x + 1] += p[x] * up;
+      e[x + 1] += d[x] * up + p[x] * slope;
+      if (x > 0) {
+        q[x - 1] += p[x] * (1 - up);
+        e[x - 1] += d[x] * (1 - up) - p[x] * slope;
+      }
+    }
+    p = q;
+    d = e;
+  }
+  double value = 0, derivative = 0;
+  for (std::size_t x = 0; x < p.size(); ++x) {
+    const double square = static_cast<double>(x * x);
+    value += p[x] * square;
+    derivative += d[x] * square;
+  }
+  const auto program = [n]<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    S x = 0;
+    for (int i = 0; i < n; ++i) {
+      if (draw(Bernoulli(exp(-x / t[0])))) x += 1;
+      else x -= 1;
+    }
+    return x * x;
+  };
+  return {"walk" + std::to_string(n), "inhomogeneous random walk of " + std::to_string(n) + " steps, squared end point", program,
+          vector({theta}), exact(value, vector({derivative}), "dynamic programming over positions")};
+}
+
 const std::vector<GalleryProgram>& gallery() {
   static const std::vector<GalleryProgram> programs = {
-      toy(),
+      toy(0.45, 0),
+      toy(0.49, 0),
+      toy(0.499, 0),
+      toy(0.45, 1),
+      toy(0.49, 1),
+      toy(0.499, 1),
       branch_value(),
       coupled_index(),
       array_index(),
@@ -336,6 +334,23 @@ const std::vector<GalleryProgram>& gallery() {
       weighted_coins(),
       inhomogeneous_walk(50, 100),
       inhomogeneous_walk(100, 200),
+      drifting_walk(100),
+      binomial_epidemic(30, 12),
+      quadratic_coins(20),
+      quadratic_coins(200),
+      tanh_coins(20),
+      binary_network(10, 20),
+      bars_autoencoder(8, 16, 4),
+      recurrent_network(),
   };
   return programs;
+}
+
+const std::vector<GalleryFamily>& families() {
+  static const std::vector<GalleryFamily> list = {
+      {"inhomogeneous walk of n steps, theta = 2n", {10, 30, 100, 300}, [](int n) { return inhomogeneous_walk(n, 2 * n); }},
+      {"quadratic form of n coins", {10, 30, 100, 300}, [](int n) { return quadratic_coins(n); }},
+      {"tanh of the sum of n coins", {10, 30, 100, 300}, [](int n) { return tanh_of_sum(n); }},
+  };
+  return list;
 }

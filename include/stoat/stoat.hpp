@@ -37,9 +37,12 @@
 #include <stoat/distributions/zero_inflated.hpp>
 #include <stoat/distributions/zipf.hpp>
 #include <stoat/driver/compare.hpp>
+#include <stoat/driver/diagnose.hpp>
 #include <stoat/driver/enumerate.hpp>
 #include <stoat/driver/estimate.hpp>
 #include <stoat/driver/minimize.hpp>
+#include <stoat/driver/optimisation.hpp>
+#include <stoat/driver/page.hpp>
 #include <stoat/error.hpp>
 #include <stoat/estimators/auto.hpp>
 #include <stoat/estimators/enumeration.hpp>

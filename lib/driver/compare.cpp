@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <boost/random/normal_distribution.hpp>
 
@@ -42,8 +43,32 @@ struct Run {
   Eigen::VectorXd projected, projected_error;
 };
 
-Run run_one(detail::MonteCarlo<double>& monte_carlo, const Eigen::VectorXd& theta, const AnyEstimator& estimator,
-            const CompareOptions& options, const Eigen::MatrixXd& projections) {
+using MonteCarlo = detail::MonteCarlo<double>;
+
+/// Of every draw: which coordinates it hit, whether none, its cosine with the truth, and whether it points the same way.
+MonteCarlo::Observables observables(Eigen::Index d, const Eigen::VectorXd& direction) {
+  return {d + 3, [d, direction](const GradientDraw& draw, Eigen::Ref<Eigen::VectorXd> out) {
+            const double norm = draw.gradient.norm(), along = direction.size() > 0 ? draw.gradient.dot(direction) : 0;
+            out.head(d) = (draw.gradient.array() != 0).cast<double>();
+            out[d] = norm == 0;
+            out[d + 1] = norm > 0 ? along / norm : 0;
+            out[d + 2] = along > 0;
+          }};
+}
+
+/// Unit vector of the truth; empty if there is none.
+Eigen::VectorXd direction_of(const std::optional<Exact>& truth, Eigen::Index d) {
+  if (!truth || truth->gradient.size() != d || !(truth->gradient.stableNorm() > 0)) return {};
+  return truth->gradient.stableNormalized();
+}
+
+void note_directions(ComparisonRow& row, const detail::Moments& m, bool known) {
+  row.draw_cosine = known ? m.mean[m.mean.size() - 2] : std::numeric_limits<double>::quiet_NaN();
+  row.draw_descent = known ? m.mean[m.mean.size() - 1] : std::numeric_limits<double>::quiet_NaN();
+}
+
+Run run_one(MonteCarlo& monte_carlo, const Eigen::VectorXd& theta, const AnyEstimator& estimator, const CompareOptions& options,
+            const Eigen::MatrixXd& projections, const Eigen::VectorXd& direction) {
   Run run;
   ComparisonRow& row = run.row;
   row.estimator = estimator.name();
@@ -51,29 +76,34 @@ Run run_one(detail::MonteCarlo<double>& monte_carlo, const Eigen::VectorXd& thet
   Options sampling;
   sampling.samples = options.samples;
   sampling.seed = options.seed;
-  detail::MonteCarlo<double>::Result result;
+  const Eigen::Index d = theta.size();
+  MonteCarlo::Result result;
   try {
-    result = monte_carlo.sample(theta, estimator, sampling, 0, projections);
+    result = monte_carlo.sample(theta, estimator, sampling, 0, projections, observables(d, direction));
   } catch (const Refusal& refusal) {
     row.skipped = refusal.what();
     return run;
   }
   const detail::Moments& m = result.moments;
-  const Eigen::Index d = theta.size();
   const double n = static_cast<double>(m.count);
   row.samples = m.count;
   row.value = m.mean[0];
   row.value_error = m.error(0);
   row.gradient = m.mean.segment(1, d);
   row.gradient_error.resize(d);
+  const Eigen::Index observed = 1 + d + projections.cols();
   for (Eigen::Index j = 0; j < d; ++j) {
     row.gradient_error[j] = m.error(1 + j);
     row.total_variance += m.variance(1 + j);
+    row.hits.push_back(static_cast<std::uint64_t>(std::llround(n * m.mean[observed + j])));
   }
+  row.zero_share = m.mean[observed + d];
+  note_directions(row, m, direction.size() > 0);
   row.runs_per_sample = result.work.runs / n;
   row.sweeps_per_sample = result.work.sweeps / n;
-  row.seconds_per_sample = result.seconds / n;
-  run.projected = m.mean.tail(projections.cols());
+  row.seconds_per_sample = result.draw_seconds / n;
+  row.tape_bytes = result.tape_bytes;
+  run.projected = m.mean.segment(1 + d, projections.cols());
   run.projected_error.resize(projections.cols());
   for (Eigen::Index j = 0; j < projections.cols(); ++j) {
     const Eigen::Index at = 1 + d + j;
@@ -127,14 +157,30 @@ Comparison compare(const Program<double>& program, const Eigen::VectorXd& theta,
     c.sites = probe.sites();
   }
   const Eigen::MatrixXd projections = fixed_projections(theta.size());
-  std::vector<Run> runs;
-  for (const AnyEstimator& estimator : estimators) runs.push_back(run_one(monte_carlo, theta, estimator, options, projections));
-  if (options.truth) {
-    c.truth = *options.truth;
-  } else {
+  std::optional<Exact> truth = options.truth;
+  if (!truth) {
     try {
-      c.truth = enumerate(program, theta, {.max_leaves = 1 << 16});
-    } catch (const Refusal&) { c.truth = pooled(runs, theta.size()); }
+      truth = enumerate(program, theta, {.max_leaves = 1 << 16});
+    } catch (const Refusal&) {}
+  }
+  const Eigen::VectorXd direction = direction_of(truth, theta.size());
+  std::vector<Run> runs;
+  for (const AnyEstimator& estimator : estimators)
+    runs.push_back(run_one(monte_carlo, theta, estimator, options, projections, direction));
+  if (truth) {
+    c.truth = *truth;
+  } else {
+    c.truth = pooled(runs, theta.size());
+    // Only now is there a direction to compare single draws with: some of them are made again.
+    const Eigen::VectorXd found = direction_of(c.truth, theta.size());
+    Options sampling;
+    sampling.samples = std::min<std::uint64_t>(options.samples, 1000);
+    sampling.seed = options.seed;
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      if (!runs[i].row.skipped.empty()) continue;
+      const auto again = monte_carlo.sample(theta, estimators[i], sampling, 0, projections, observables(theta.size(), found));
+      note_directions(runs[i].row, again.moments, found.size() > 0);
+    }
   }
   if (c.truth.gradient.size() != theta.size())
     throw InvalidArgument("compare: the truth has " + std::to_string(c.truth.gradient.size()) + " components, theta has " +
@@ -154,6 +200,13 @@ Comparison compare(const Program<double>& program, const Eigen::VectorXd& theta,
       judge(r.row, c.truth, options.confidence);
     }
     c.rows.push_back(std::move(r.row));
+  }
+  if (options.diagnose_paths > 0) {
+    DiagnoseOptions diagnose;
+    diagnose.paths = options.diagnose_paths;
+    diagnose.seed = options.seed;
+    diagnose.max_draws = options.max_draws;
+    c.diagnostics = diagnose_replays(program, theta, diagnose);
   }
   return c;
 }

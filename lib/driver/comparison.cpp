@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <ostream>
-
-#include <nlohmann/json.hpp>
 
 #include <stoat/driver/report.hpp>
 
@@ -13,7 +10,18 @@
 
 namespace stoat {
 
+using detail::truth_is_zero;
 using report::digits;
+
+namespace detail {
+
+bool truth_is_zero(const Exact& truth) {
+  return truth.gradient.stableNorm() <= 1e-14 * std::abs(truth.value);  // what rounding leaves of a zero gradient
+}
+
+bool is_deterministic(const ComparisonRow& row) { return row.verdict.starts_with("deterministic"); }
+
+}  // namespace detail
 
 namespace {
 
@@ -24,10 +32,6 @@ constexpr double false_alarm = 1e-4;
 double t_quantile(double q, double freedom) {
   const double z = report::normal_upper_quantile(q), z2 = z * z, v = 1 / freedom;
   return z + v * z * ((z2 + 1) / 4 + v * ((5 * z2 + 16) * z2 + 3) / 96 + v * v * (((3 * z2 + 19) * z2 + 17) * z2 - 15) / 384);
-}
-
-bool truth_is_zero(const Exact& truth) {
-  return truth.gradient.stableNorm() <= 1e-14 * std::abs(truth.value);  // what rounding leaves of a zero gradient
 }
 
 /// "37 %", or an absolute number where the truth is zero.
@@ -64,18 +68,11 @@ std::string verdict_of(const ComparisonRow& row, const Exact& truth, double conf
   return "unbiased within " + amount(row.minimum_detectable_bias, truth);
 }
 
-std::string joined(const Eigen::VectorXd& x) {
-  std::string text;
-  for (Eigen::Index i = 0; i < x.size(); ++i) text += (i > 0 ? ";" : "") + report::exact(x[i], "nan");
-  return text;
-}
-
-/// Characters on the terminal (UTF-8).
-std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
 }  // namespace
+
+bool hit_enough(const ComparisonRow& row, Eigen::Index j) {
+  return row.samples < 2 || row.hits.empty() || row.hits[static_cast<std::size_t>(j)] >= enough_hits;
+}
 
 double gradient_scale(const Exact& truth) {
   const double norm = truth.gradient.stableNorm();
@@ -126,6 +123,12 @@ void judge(ComparisonRow& row, const Exact& truth, double confidence) {
   const Eigen::ArrayXd agree = (row.gradient.array().sign() == truth.gradient.array().sign()).cast<double>();
   row.sign_agreement = mass > 0 && std::isfinite(mean_norm) ? (truth.gradient.array().abs() / mass * agree).sum() : nan;
 
+  row.coordinate_z = nan;
+  for (Eigen::Index j = 0; j < bias.size(); ++j) {
+    const double z = std::abs(bias[j]) / std::sqrt(squares[j]);
+    if (hit_enough(row, j) && std::isfinite(z)) row.coordinate_z = std::isnan(row.coordinate_z) ? z : std::max(row.coordinate_z, z);
+  }
+
   row.verdict = verdict_of(row, truth, confidence);
   const std::string note = "claims to be unbiased";
   std::erase(row.notes, note);
@@ -149,8 +152,23 @@ double error_after(const ComparisonRow& row, const Exact& truth, double seconds)
   return std::sqrt(bias * bias + time_variance(row, truth) / seconds);
 }
 
+double crossover(const ComparisonRow& row, const Comparison& comparison) {
+  if (!row.skipped.empty() || !row.unbiased || found_biased(row)) return nan;
+  double seconds = nan;
+  for (const ComparisonRow& other : comparison.rows) {
+    if (!found_biased(other) || !(other.relative_bias > 0)) continue;
+    const double excess = time_variance(row, comparison.truth) - time_variance(other, comparison.truth);
+    const double from = std::max(0.0, excess) / (other.relative_bias * other.relative_bias);
+    seconds = std::isnan(seconds) ? from : std::max(seconds, from);
+  }
+  return seconds;
+}
+
 std::vector<double> efficiencies(const Comparison& comparison) {
-  const auto work = [&](const ComparisonRow& row) { return row.skipped.empty() ? work_variance(row, comparison.truth) : nan; };
+  const auto work = [&](const ComparisonRow& row) {
+    const bool noisy = row.skipped.empty() && !detail::is_deterministic(row);
+    return noisy ? work_variance(row, comparison.truth) : nan;
+  };
   double reference = nan;
   for (const ComparisonRow& row : comparison.rows) {
     if (!(work(row) > 0)) continue;
@@ -164,183 +182,5 @@ std::vector<double> efficiencies(const Comparison& comparison) {
   for (const ComparisonRow& row : comparison.rows) result.push_back(work(row) > 0 ? reference / work(row) : nan);
   return result;
 }
-
-namespace detail {
-
-std::string heading(const Comparison& c) {
-  std::uint64_t draws = 0;
-  for (const ComparisonRow& row : c.rows) draws = std::max(draws, row.samples);
-  std::string truth = "no truth";
-  if (c.truth.gradient.size() > 0) {
-    const double error = c.truth.gradient_error.size() > 0 ? c.truth.gradient_error.stableNorm() : 0;
-    truth = "truth " + digits(c.truth.value, 5) + ", |g| " + digits(c.truth.gradient.stableNorm(), 5) +
-            (error > 0 ? " ± " + digits(error, 2) : "") + (c.truth.source.empty() ? "" : " (" + c.truth.source + ")");
-  }
-  return std::to_string(c.sites) + " sites, d = " + std::to_string(c.theta.size()) + ", " + truth + ", " + std::to_string(draws) +
-         " draws, seed " + std::to_string(c.seed);
-}
-
-std::vector<std::size_t> order(const Comparison& c) {
-  std::vector<std::size_t> result(c.rows.size());
-  for (std::size_t i = 0; i < result.size(); ++i) result[i] = i;
-  const auto key = [&](std::size_t i) {
-    const double work = work_variance(c.rows[i], c.truth);
-    return std::pair(!c.rows[i].skipped.empty(), std::isnan(work) ? std::numeric_limits<double>::infinity() : work);
-  };
-  std::stable_sort(result.begin(), result.end(), [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
-  return result;
-}
-
-const std::vector<Column>& columns() {
-  static const std::vector<Column> result{
-      {"bias", "|mean - truth| / |truth|, the noise removed, with its confidence interval"},
-      {"z", "largest |z| over 32 fixed projections of the bias"},
-      {"var/|g|²", "variance of one draw, summed over coordinates, over |truth|²"},
-      {"runs", "executions of the program per draw; a replay counts the part it runs"},
-      {"sweeps", "reverse sweeps per draw"},
-      {"µs", "microseconds per draw"},
-      {"eff.", "variance x runs of LeaveOneOut(2) (else of the first unbiased estimator) over this one's: more is better"},
-      {"cos", "cosine of the mean and the truth"},
-      {"sign", "share of the |truth| mass whose sign agrees"},
-      {"error@1s", "relative root mean square error after one second of sampling, bias included"}};
-  return result;
-}
-
-std::vector<std::string> cells(const Comparison& c, std::size_t i) {
-  const ComparisonRow& row = c.rows[i];
-  const double scale = gradient_scale(c.truth), unit = truth_is_zero(c.truth) ? 1 : 100;
-  const char* sign = truth_is_zero(c.truth) ? "" : " %";
-  const double half_width = report::normal_upper_quantile((1 - c.confidence) / 2) * row.relative_bias_error;
-  const auto percent = [&](double x, double by, const char* suffix) { return std::isfinite(x) ? digits(by * x) + suffix : "-"; };
-  const std::string interval = half_width > 0 ? " ± " + digits(unit * half_width, 2) : "";
-  return {std::isfinite(row.relative_bias) ? digits(unit * row.relative_bias) + interval + sign : "-",
-          digits(bias_z(row, c.truth)),
-          digits(row.total_variance / scale / scale),
-          digits(row.runs_per_sample),
-          digits(row.sweeps_per_sample),
-          digits(1e6 * row.seconds_per_sample),
-          digits(efficiencies(c)[i]),
-          std::isfinite(row.cosine) ? digits(std::round(1e4 * row.cosine) / 1e4, 4) : "-",
-          percent(row.sign_agreement, 100, " %"),
-          percent(error_after(row, c.truth, 1), unit, sign)};
-}
-
-}  // namespace detail
-
-void Comparison::print(std::ostream& out) const {
-  std::vector<std::vector<std::string>> table{{"estimator"}};
-  for (const detail::Column& column : detail::columns()) table[0].push_back(column.title);
-  table[0].push_back("verdict");
-  const std::size_t last = table[0].size() - 1;
-  std::string notes;
-  for (const std::size_t i : detail::order(*this)) {
-    const ComparisonRow& row = rows[i];
-    std::vector<std::string> line{row.estimator};
-    if (row.skipped.empty()) {
-      for (std::string& cell : detail::cells(*this, i)) line.push_back(std::move(cell));
-      line.push_back(row.verdict);
-    } else {
-      line.resize(last);
-      line.push_back("skipped: " + row.skipped);
-    }
-    table.push_back(std::move(line));
-    for (const std::string& note : row.notes) notes += "  " + row.estimator + ": " + note + '\n';
-  }
-  std::vector<std::size_t> widths(last + 1);
-  for (const auto& line : table) {
-    for (std::size_t j = 0; j < last; ++j) widths[j] = std::max(widths[j], width(line[j]));
-  }
-  out << program << ": " << detail::heading(*this) << '\n';
-  for (const auto& line : table) {
-    for (std::size_t j = 0; j < last; ++j) {
-      const std::string pad(widths[j] - width(line[j]), ' ');
-      out << "  " << (j == 0 ? line[j] + pad : pad + line[j]);
-    }
-    out << "  " << line[last] << '\n';
-  }
-  out << notes;
-}
-
-std::ostream& operator<<(std::ostream& out, const Comparison& comparison) {
-  comparison.print(out);
-  return out;
-}
-
-void write_csv(const std::filesystem::path& path, const std::vector<Comparison>& comparisons) {
-  std::string text =
-      "program,estimator,unbiased,samples,verdict,value,value_error,relative_bias,relative_bias_error,projection_z,"
-      "minimum_detectable_bias,total_variance,work_variance,runs_per_sample,sweeps_per_sample,seconds_per_sample,efficiency,"
-      "cosine,sign_agreement,largest_share,gradient,gradient_error,truth,skipped\n";
-  for (const Comparison& c : comparisons) {
-    const std::vector<double> efficiency = efficiencies(c);
-    for (std::size_t i = 0; i < c.rows.size(); ++i) {
-      const ComparisonRow& row = c.rows[i];
-      const bool ran = row.skipped.empty();
-      text += report::csv_field(c.program) + ',' + report::csv_field(row.estimator) + (row.unbiased ? ",true," : ",false,");
-      text += (ran ? std::to_string(row.samples) : "") + ',' + report::csv_field(row.verdict);
-      for (const double x :
-           {row.value, row.value_error, row.relative_bias, row.relative_bias_error, row.projection_z, row.minimum_detectable_bias,
-            row.total_variance, work_variance(row, c.truth), row.runs_per_sample, row.sweeps_per_sample, row.seconds_per_sample,
-            efficiency[i], row.cosine, row.sign_agreement, row.largest_share}) {
-        text += ',' + (ran ? report::exact(x) : "");
-      }
-      text += ',' + (ran ? joined(row.gradient) + ',' + joined(row.gradient_error) : ",") + ',' + joined(c.truth.gradient);
-      text += ',' + report::csv_field(row.skipped) + '\n';
-    }
-  }
-  report::write_file(path, text);
-}
-
-void write_json(const std::filesystem::path& path, const std::vector<Comparison>& comparisons) {
-  using Json = nlohmann::ordered_json;
-  const auto array = [](const Eigen::VectorXd& x) { return Json(std::vector<double>(x.begin(), x.end())); };
-  Json all = Json::array();
-  for (const Comparison& c : comparisons) {
-    const std::vector<double> efficiency = efficiencies(c);
-    for (std::size_t i = 0; i < c.rows.size(); ++i) {
-      const ComparisonRow& row = c.rows[i];
-      Json j{{"program", c.program}, {"estimator", row.estimator}, {"unbiased", row.unbiased}};
-      if (row.skipped.empty()) {
-        j["samples"] = row.samples;
-        j["value"] = row.value;
-        j["value_error"] = row.value_error;
-        j["gradient"] = array(row.gradient);
-        j["gradient_error"] = array(row.gradient_error);
-        j["total_variance"] = row.total_variance;
-        j["work_variance"] = work_variance(row, c.truth);
-        j["runs_per_sample"] = row.runs_per_sample;
-        j["sweeps_per_sample"] = row.sweeps_per_sample;
-        j["seconds_per_sample"] = row.seconds_per_sample;
-        j["efficiency"] = efficiency[i];
-        j["relative_bias"] = row.relative_bias;
-        j["relative_bias_error"] = row.relative_bias_error;
-        j["projection_z"] = row.projection_z;
-        j["minimum_detectable_bias"] = row.minimum_detectable_bias;
-        j["cosine"] = row.cosine;
-        j["sign_agreement"] = row.sign_agreement;
-        j["largest_share"] = row.largest_share;
-        j["verdict"] = row.verdict;
-      } else {
-        j["skipped"] = row.skipped;
-      }
-      j["notes"] = row.notes;
-      j["truth"] = array(c.truth.gradient);
-      j["truth_error"] = array(c.truth.gradient_error);
-      j["truth_value"] = c.truth.value;
-      j["truth_value_error"] = c.truth.value_error;
-      j["truth_source"] = c.truth.source;
-      j["theta"] = array(c.theta);
-      j["sites"] = c.sites;
-      j["seed"] = c.seed;
-      j["confidence"] = c.confidence;
-      all.push_back(std::move(j));
-    }
-  }
-  report::write_file(path, all.dump(1, ' ', false, Json::error_handler_t::replace) + '\n');
-}
-
-void Comparison::write_csv(const std::filesystem::path& path) const { stoat::write_csv(path, {*this}); }
-void Comparison::write_json(const std::filesystem::path& path) const { stoat::write_json(path, {*this}); }
-void Comparison::write_html(const std::filesystem::path& path) const { stoat::write_html(path, {*this}); }
 
 }  // namespace stoat

@@ -113,7 +113,7 @@ double since(Clock::time_point start) { return std::chrono::duration<double>(Clo
 template <class T>
 typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& theta, const AnyEstimator& estimator,
                                                      const Options& options, std::uint64_t first_index,
-                                                     const Eigen::MatrixXd& projections) {
+                                                     const Eigen::MatrixXd& projections, const Observables& observables) {
   if (options.samples == 0) throw Error("samples = 0: at least one sample is needed");
   if (options.covariance && theta.size() > 4096)
     throw InvalidArgument("covariance: " + outside("parameters", static_cast<double>(theta.size()), "[1, 4096]"));
@@ -121,13 +121,15 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
   for (auto& trace : traces_) trace->set_parameters(theta);
   const std::uint64_t samples = estimator.deterministic() ? 1 : options.samples;
   const std::uint64_t block_size = std::clamp<std::uint64_t>(samples / 64, 1, 64);
-  const Eigen::Index d = theta.size(), width = 1 + d + projections.cols();
+  const Eigen::Index d = theta.size(), width = 1 + d + projections.cols() + observables.count;
 
   Result result;
   // What samples learn from must not depend on them: it comes from pilot runs.
-  double mean_cost = 0;
   Deal deal(traces_[0]->data(), options.seed);
-  if (estimator.uses_mean()) {
+  double mean_cost = 0;
+  if (estimator.uses_mean() && learner_ == estimator) {
+    mean_cost = last_mean_;  // of the samples before
+  } else if (estimator.uses_mean()) {
     for (std::uint64_t i = 0; i < pilot_runs; ++i) {
       traces_[0]->set_datum(deal(first_index + i));
       mean_cost +=
@@ -159,6 +161,8 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
     if (options.covariance)
       for (Moments& m : moments) m.measure_covariance(1, d);
     std::vector<Work> work(static_cast<std::size_t>(blocks));
+    std::vector<double> draw_seconds(static_cast<std::size_t>(blocks));
+    std::vector<std::size_t> tape_bytes(static_cast<std::size_t>(blocks));
     std::vector<std::exception_ptr> failures(static_cast<std::size_t>(blocks));
     bool failed = false;
     const auto run_block = [&](std::int64_t b, Trace<T>& trace, Deal& deal, GradientDraw& draw, Eigen::VectorXd& row) {
@@ -169,12 +173,18 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
           draw.gradient.setZero(d);
           trace.set_datum(deal(first_index + i));
           const SampleContext context{options.seed, first_index + i, estimator.keys(), mean_cost, learned_.get()};
+          const auto begun = observables.count ? Clock::now() : start;
           estimator.sample(trace, context, draw);
+          if (observables.count) {
+            draw_seconds[static_cast<std::size_t>(b)] += since(begun);
+            tape_bytes[static_cast<std::size_t>(b)] = std::max(tape_bytes[static_cast<std::size_t>(b)], trace.tape().bytes());
+          }
           if (!std::isfinite(draw.value) || !draw.gradient.allFinite())
             throw Error(estimator.name() + ": sample " + std::to_string(first_index + i) + " is not finite");
           row[0] = draw.value;
           row.segment(1, d) = draw.gradient;
-          if (projections.cols()) row.tail(projections.cols()).noalias() = projections.transpose() * draw.gradient;
+          if (projections.cols()) row.segment(1 + d, projections.cols()).noalias() = projections.transpose() * draw.gradient;
+          if (observables.count) observables.fill(draw, row.tail(observables.count));
           moments[static_cast<std::size_t>(b)].add(row);
         }
         work[static_cast<std::size_t>(b)] = trace.take_work();
@@ -210,6 +220,8 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
         if (failure) std::rethrow_exception(failure);
     for (const Moments& m : moments) result.moments.merge(m);
     for (const Work& w : work) result.work += w;
+    for (const double s : draw_seconds) result.draw_seconds += s;
+    for (const std::size_t n : tape_bytes) result.tape_bytes = std::max(result.tape_bytes, n);
     done = std::min(samples, done + static_cast<std::uint64_t>(blocks) * block_size);
     mean_cost = result.moments.mean[0];
     round_blocks = std::min(2 * round_blocks, largest_round);
@@ -222,6 +234,7 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
     if (seconds >= options.time_limit) break;
   }
 
+  last_mean_ = result.moments.mean[0];
   result.note = estimator.note(learned_.get());
   result.notes.first_comparison = no_site;
   for (std::size_t t = 0; t < traces_.size(); ++t) {
@@ -233,6 +246,7 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
     result.notes.comparisons += now.comparisons - notes_before[t].comparisons;
     result.notes.first_comparison = std::min(result.notes.first_comparison, now.first_comparison);
   }
+  if (result.notes.recordings == 0) result.tape_bytes = 0;  // what an earlier estimator left there
   result.seconds = since(start);
   return result;
 }

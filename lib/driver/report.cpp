@@ -57,6 +57,27 @@ std::string csv_field(std::string_view text) {
   return out + '"';
 }
 
+std::string aligned(const std::vector<std::vector<std::string>>& table, bool trailing_text) {
+  const auto width = [](const std::string& text) {  // characters on the terminal (UTF-8)
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  };
+  std::vector<std::size_t> widths;
+  for (const auto& line : table) {
+    widths.resize(std::max(widths.size(), line.size()));
+    for (std::size_t j = 0; j < line.size(); ++j) widths[j] = std::max(widths[j], width(line[j]));
+  }
+  std::string out;
+  for (const auto& line : table) {
+    for (std::size_t j = 0; j < line.size(); ++j) {
+      const std::string pad(widths[j] - width(line[j]), ' ');
+      if (trailing_text && j + 1 == line.size()) out += "  " + line[j];
+      else out += "  " + (j == 0 ? line[j] + pad : pad + line[j]);
+    }
+    out += '\n';
+  }
+  return out;
+}
+
 double normal_upper_quantile(double q) {
   double low = -40, high = 40;
   for (int i = 0; i < 80; ++i) {

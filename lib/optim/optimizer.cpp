@@ -1,8 +1,17 @@
 #include <stoat/optim/optimizer.hpp>
 
 #include <cmath>
+#include <sstream>
 
 namespace stoat {
+
+std::string Optimizer::name() const {
+  std::ostringstream text;
+  if (is_adam_) text << "Adam(" << adam_.rate << ')';
+  else if (sgd_.momentum == 0) text << "SGD(" << sgd_.rate << ')';
+  else text << "SGD(" << sgd_.rate << ", momentum " << sgd_.momentum << ')';
+  return text.str();
+}
 
 void Optimizer::step(Eigen::VectorXd& theta, const Eigen::VectorXd& gradient) {
   if (theta.size() != gradient.size()) throw InvalidArgument("Optimizer: theta and gradient differ in length");

@@ -10,6 +10,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include <stoat/driver/page.hpp>
 #include <stoat/driver/report.hpp>
 
 using namespace stoat;
@@ -172,6 +173,43 @@ TEST_CASE("comparison: efficiency and text") {
   CHECK(text.find("nan") == std::string::npos);
 }
 
+TEST_CASE("crossover: from when on an unbiased estimator errs less than every biased one") {
+  Comparison c = sample();
+  // StraightThrough: bias b, variance v2; LeaveOneOut(2): variance v1. b^2 + v2 t / T = v1 t / T.
+  const double b = c.rows[1].relative_bias, v1 = time_variance(c.rows[0], c.truth), v2 = time_variance(c.rows[1], c.truth);
+  const double seconds = crossover(c.rows[0], c);
+  CHECK(seconds * b * b / (v1 - v2) == doctest::Approx(1));
+  CHECK(error_after(c.rows[0], c.truth, seconds) == doctest::Approx(error_after(c.rows[1], c.truth, seconds)));
+  CHECK(std::isnan(crossover(c.rows[1], c)));
+  CHECK(std::isnan(crossover(c.rows[3], c)));
+  c.rows[1].total_variance = 2 * c.rows[0].total_variance;
+  CHECK(crossover(c.rows[0], c) == 0);
+  c.rows[1].verdict = "unbiased";
+  CHECK(std::isnan(crossover(c.rows[0], c)));
+}
+
+TEST_CASE("coordinates that few draws have hit are left out") {
+  const Exact truth = truth_of({3, 4});
+  ComparisonRow row = row_of(truth, 0, 0.01);
+  row.gradient << 3.5, 4.02;
+  row.hits = {29, 30};
+  judge(row, truth, 0.95);
+  CHECK_FALSE(hit_enough(row, 0));
+  CHECK(hit_enough(row, 1));
+  CHECK(row.coordinate_z == doctest::Approx(2));
+  row.hits = {30, 30};
+  judge(row, truth, 0.95);
+  CHECK(row.coordinate_z == doctest::Approx(50));
+
+  const Folder folder;
+  Comparison c = sample();
+  c.rows[0].hits = {29, 10'000};
+  c.write_html(folder.path / "c.html");
+  const std::string page = read(folder.path / "c.html");
+  CHECK(page.find("n/a (29 hits)") != std::string::npos);
+  CHECK(page.find("n/a (10000 hits)") == std::string::npos);
+}
+
 TEST_CASE("comparison: JSON") {
   const Folder folder;
   const fs::path file = folder.path / "c.json";
@@ -235,6 +273,65 @@ TEST_CASE("comparison: HTML") {
   if (std::system("command -v gnuplot >/dev/null 2>&1") == 0) CHECK(plots);
   write_html(file, {});  // nothing to show is still a page
   CHECK(read(file).ends_with("</html>\n"));
+}
+
+TEST_CASE("page: optimisations, growing problems and diagnostics; files of optimisations") {
+  Optimisation o;
+  o.program = "walk & co";
+  o.optimizer = "Adam(0.1)";
+  o.theta = Eigen::VectorXd::Zero(1);
+  o.samples = 16;
+  o.seeds = 5;
+  o.work = {0, 50, 100};
+  o.rows.resize(3);
+  o.rows[0].estimator = "Slow";
+  o.rows[0].loss = {3, 2, 1.5};
+  o.rows[0].loss_error = {0, 0.1, 0.1};
+  o.rows[0].final_loss = 1.5;
+  o.rows[0].final_loss_error = 0.1;
+  o.rows[1] = o.rows[0];
+  o.rows[1].estimator = "Fast";
+  o.rows[1].loss = {3, 1, 0.5};
+  o.rows[1].final_loss = 0.5;
+  o.rows[1].diverged = 2;
+  o.rows[2].estimator = "None";
+  o.rows[2].skipped = "it cannot";
+  std::ostringstream out;
+  out << o;
+  const std::string text = out.str();
+  CHECK(text.find("walk & co: Adam(0.1), 16 draws per iteration, 100 runs of the program, 5 seeds") == 0);
+  CHECK(text.find("Fast") < text.find("Slow"));
+  CHECK(text.find("0.5 ± 0.1") != std::string::npos);
+  CHECK(text.find("2 of 5") != std::string::npos);
+  CHECK(text.find("None skipped: it cannot") != std::string::npos);
+
+  const Folder folder;
+  write_json(folder.path / "o.json", {o});
+  const auto json = nlohmann::json::parse(read(folder.path / "o.json"));
+  REQUIRE(json.size() == 3);
+  CHECK(json[1]["loss"] == std::vector<double>{3, 1, 0.5});
+  CHECK(json[1]["diverged"] == 2);
+  CHECK(json[2]["skipped"] == "it cannot");
+  write_csv(folder.path / "o.csv", {o});
+  CHECK(read(folder.path / "o.csv").find("walk & co,Adam(0.1),Slow,true,1.5,0.1,") != std::string::npos);
+
+  Page page;
+  page.comparisons = {sample()};
+  page.comparisons[0].diagnostics.emplace();
+  page.comparisons[0].diagnostics->interaction_order = 4.25;
+  page.comparisons[0].diagnostics->by_score = {{.site = 17, .law = "<Law>", .paths = 3, .score_share = 0.5}};
+  page.optimisations = {o};
+  page.scalings = {{"walk of n steps", {10, 100}, {sample(), sample()}}};
+  page.write_html(folder.path / "p.html");
+  const std::string html = read(folder.path / "p.html");
+  for (const char* part :
+       {"Minimising walk &amp; co", "Growing problems: walk of n steps", "n = 100", "4.25", "&lt;Law&gt; <b>#17</b>"})
+    CHECK_MESSAGE(html.find(part) != std::string::npos, part);
+  std::size_t plots = 0;
+  for (std::size_t at = 0; (at = html.find("<figure>", at)) != std::string::npos; ++at) ++plots;
+  if (std::system("command -v gnuplot >/dev/null 2>&1") == 0) CHECK(plots == 6);  // 3 of the comparison, 2 of the series, 1
+  page.scalings[0].sizes.pop_back();
+  CHECK_THROWS_AS(page.write_html(folder.path / "p.html"), InvalidArgument);
 }
 
 TEST_CASE("comparison: a file that cannot be written") {

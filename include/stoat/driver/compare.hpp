@@ -18,6 +18,7 @@ struct CompareOptions {
   std::string name = "program";
   double confidence = 0.95;
   std::size_t max_draws = std::size_t{1} << 24;
+  std::uint64_t diagnose_paths = 0;  ///< paths for the diagnostics of the program (see diagnose_replays); 0: none
 };
 
 /// Runs each estimator and judges it. One that refuses the program appears with the reason.

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <Eigen/Core>
 
+#include <stoat/driver/diagnose.hpp>
 #include <stoat/error.hpp>
 
 namespace stoat {
@@ -38,13 +40,24 @@ struct ComparisonRow {
   double minimum_detectable_bias = 0;  ///< 3 standard errors of the mean gradient (its norm) / |truth|
   double runs_per_sample = 0;          ///< executions of the program, plain or recorded; a replay counts its suffix fraction
   double sweeps_per_sample = 0;
-  double seconds_per_sample = 0;
-  double cosine = 0;          ///< of the mean and the truth
-  double sign_agreement = 0;  ///< fraction of the |truth| mass whose sign agrees
-  double largest_share = 0;   ///< largest squared deviation of one draw / sum of squared deviations
-  std::string verdict;        ///< "unbiased within 1.2 %", "BIASED 37 %", "underpowered", "heavy tail", ...
+  double seconds_per_sample = 0;    ///< of one thread
+  std::size_t tape_bytes = 0;       ///< most that one recording took, adjoints included; 0: nothing was recorded
+  double cosine = 0;                ///< of the mean and the truth
+  double sign_agreement = 0;        ///< fraction of the |truth| mass whose sign agrees
+  double draw_cosine = 0;           ///< mean cosine of a single draw and the truth; a draw that is zero counts as 0
+  double draw_descent = 0;          ///< P(g . truth > 0) of a single draw
+  double zero_share = 0;            ///< fraction of draws that are zero in every coordinate
+  double largest_share = 0;         ///< largest squared deviation of one draw / sum of squared deviations, over the projections
+  std::vector<std::uint64_t> hits;  ///< draws in which each coordinate was not zero; empty: not counted
+  double coordinate_z = 0;          ///< largest |z| of a coordinate with at least `enough_hits`
+  std::string verdict;              ///< "unbiased within 1.2 %", "BIASED 37 %", "underpowered", "heavy tail", ...
   std::vector<std::string> notes;
 };
+
+/// A coordinate that fewer draws have hit has a meaningless sample variance: tables print "n/a (k hits)".
+inline constexpr std::uint64_t enough_hits = 30;
+/// Whether statistics of coordinate j mean something. Estimates from one draw and rows without counts count as hit.
+bool hit_enough(const ComparisonRow& row, Eigen::Index j);
 
 /// Every estimator on one program, next to the truth. Without a truth (empty gradient) the bias is left open.
 struct Comparison {
@@ -55,6 +68,7 @@ struct Comparison {
   std::uint64_t seed = 0;
   double confidence = 0.95;
   std::vector<ComparisonRow> rows;
+  std::optional<ReplayDiagnostics> diagnostics{};
 
   /// An aligned table, best work-normalised variance first.
   void print(std::ostream& out) const;
@@ -73,8 +87,8 @@ void write_csv(const std::filesystem::path& path, const std::vector<Comparison>&
 void write_json(const std::filesystem::path& path, const std::vector<Comparison>& comparisons);
 void write_html(const std::filesystem::path& path, const std::vector<Comparison>& comparisons);
 
-/// Fills relative_bias, its error, cosine, sign_agreement, minimum_detectable_bias and verdict from the statistics already
-/// in the row: samples, gradient, gradient_error, total_variance, projection_z, largest_share.
+/// Fills relative_bias, its error, cosine, sign_agreement, minimum_detectable_bias, coordinate_z and verdict from the
+/// statistics already in the row: samples, gradient, gradient_error, hits, total_variance, projection_z, largest_share.
 void judge(ComparisonRow& row, const Exact& truth, double confidence);
 
 /// What biases and deviations are divided by: |truth|, or 1 where the truth is zero (up to rounding) or unknown.
@@ -89,6 +103,9 @@ double time_variance(const ComparisonRow& row, const Exact& truth);
 bool found_biased(const ComparisonRow& row);
 /// Relative root mean square error after so many seconds of sampling, bias included.
 double error_after(const ComparisonRow& row, const Exact& truth, double seconds);
+/// Seconds of sampling from which on an unbiased row errs less (root mean square) than every estimator that was found biased:
+/// (variance x seconds of the one - of the other) / bias^2. 0: from the start. NaN: the row is biased, or no other was found to be.
+double crossover(const ComparisonRow& row, const Comparison& comparison);
 /// Work-normalised variance of LeaveOneOut(2), or else of the first unbiased row with a variance, over each row's (NaN: none).
 std::vector<double> efficiencies(const Comparison& comparison);
 

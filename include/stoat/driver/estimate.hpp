@@ -103,22 +103,30 @@ class MonteCarlo {
   MonteCarlo(const Program<T>& program, const Eigen::VectorX<T>& theta, int threads, std::size_t max_draws);
   ~MonteCarlo();
 
+  /// Further quantities of every draw, averaged beside the gradient. `fill` is called from several threads.
+  struct Observables {
+    Eigen::Index count = 0;
+    std::function<void(const GradientDraw&, Eigen::Ref<Eigen::VectorXd>)> fill{};
+  };
   struct Result {
-    Moments moments;  ///< value, gradient, then one entry per projection
+    Moments moments;  ///< value, gradient, then one entry per projection and observable
     Work work;
     typename Trace<T>::Notes notes;
     std::string note;  ///< what the estimator tells about what it learnt
     double seconds = 0;
+    double draw_seconds = 0;     ///< of one thread, spent in the estimator alone; measured if there are observables
+    std::size_t tape_bytes = 0;  ///< most that the tape of a recording took; likewise
   };
   /// Samples are dealt in fixed blocks, blocks are merged in order, adaptive state changes between rounds of blocks only.
   Result sample(const Eigen::VectorX<T>& theta, const AnyEstimator& estimator, const Options& options, std::uint64_t first_index,
-                const Eigen::MatrixXd& projections);
+                const Eigen::MatrixXd& projections, const Observables& observables = {});
 
  private:
   std::vector<std::unique_ptr<Trace<T>>> traces_;
   std::optional<AnyEstimator> learner_;    ///< who learned last ...
   std::shared_ptr<const void> learned_;    ///< ... and what
   std::uint64_t drawn_ = 0, relearn_ = 0;  ///< samples so far, and after how many to learn again
+  double last_mean_ = 0;                   ///< mean cost of its last samples
   std::uint64_t pilots_ = 0;               ///< pilot runs so far
 };
 

@@ -18,6 +18,10 @@ std::string escape_html(std::string_view text);
 /// A CSV field, quoted where necessary.
 std::string csv_field(std::string_view text);
 
+/// Lines of columns of equal width, two blanks apart and in front; the first is aligned to the left, the others to the right.
+/// `trailing_text`: the last one is text, aligned to the left.
+std::string aligned(const std::vector<std::vector<std::string>>& table, bool trailing_text = false);
+
 /// x such that a standard normal exceeds it with probability q in (0, 1).
 double normal_upper_quantile(double q);
 

@@ -1,6 +1,8 @@
 // stoat/optim/optimizer.hpp: first-order optimisers. One type, so that a list of them can be compared.
 #pragma once
 
+#include <string>
+
 #include <Eigen/Core>
 
 #include <stoat/error.hpp>
@@ -29,6 +31,8 @@ class Optimizer {
   Optimizer(const Sgd& sgd) : sgd_(sgd), is_adam_(false) {
     if (!(sgd.rate > 0)) throw InvalidArgument("SGD: " + outside("rate", sgd.rate, "(0, infinity)"));
   }
+  /// "Adam(0.01)", with its rate.
+  std::string name() const;
   /// One descent step in place.
   void step(Eigen::VectorXd& theta, const Eigen::VectorXd& gradient);
 

@@ -1,0 +1,30 @@
+// stoat/driver/page.hpp: one self-contained HTML page of comparisons, for screens of any size and for paper.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <stoat/driver/comparison.hpp>
+#include <stoat/driver/optimisation.hpp>
+
+namespace stoat {
+
+/// The same estimators on a family of programs of growing size.
+struct ScalingSeries {
+  std::string name;                     ///< "walk of n steps"
+  std::vector<double> sizes;            ///< one per comparison
+  std::vector<Comparison> comparisons;  ///< in the order of the sizes
+};
+
+struct Page {
+  std::vector<Comparison> comparisons;
+  std::vector<Optimisation> optimisations;
+  std::vector<ScalingSeries> scalings;
+
+  /// Tables and, where gnuplot is installed, plots. Throws Error, naming the path, if it cannot be written; InvalidArgument if a
+  /// series has not one size per comparison.
+  void write_html(const std::filesystem::path& path) const;
+};
+
+}  // namespace stoat
