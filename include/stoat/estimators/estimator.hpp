@@ -32,6 +32,8 @@ struct PilotContext {
   static constexpr std::uint64_t most_runs = std::uint64_t{1} << 20;
   /// The key of the k-th pilot run.
   RunKey key(std::uint64_t k) const { return {seed, first + k, Purpose::pilot}; }
+  /// Randomness for the estimator's own choices in the k-th pilot run, independent of that of all samples.
+  Generator choices(std::uint64_t k) const { return Generator({seed, (first + k) | std::uint64_t{1} << 39, Purpose::engine}); }
 };
 
 /// What a sample may know besides its trace.

@@ -40,6 +40,7 @@ struct SiteLaw {
   Support (*support)(const void*);
   double (*pmf)(const void*, std::int64_t);
   double (*survival)(const void*, std::int64_t);
+  std::int64_t (*quantile)(const void*, double);
   void (*score)(const void*, std::int64_t, std::span<double>);
   void (*pmf_derivative)(const void*, std::int64_t, std::span<double>);
   void (*smoothed)(const void*, std::int64_t, double alpha, std::span<double>);
@@ -106,6 +107,7 @@ struct LawTable {
       .support = [](const void* p) { return law(p).support(); },
       .pmf = [](const void* p, std::int64_t k) -> double { return law(p).pmf(k); },
       .survival = [](const void* p, std::int64_t k) -> double { return stoat::survival(law(p), k); },
+      .quantile = [](const void* p, double u) -> std::int64_t { return stoat::quantile(law(p), u); },
       .score = [](const void* p, std::int64_t k, std::span<double> out) { stoat::score(law(p), k, out); },
       .pmf_derivative = &pmf_derivative,
       .smoothed = [](const void* p, std::int64_t k, double alpha,
@@ -127,6 +129,7 @@ struct Site {
   const void* plain = nullptr;  ///< the plain law, in the tape's arena
   std::int64_t outcome = 0;
   std::uint32_t first = 0, count = 0;  ///< its parameters among Recording::parameters
+  std::uint32_t block = 0;             ///< number of the block of draws that it came with, from 1 on; 0 if drawn alone
   Index node = 0;                      ///< the outcome as a variable, or the first of them, once arithmetic asked for it
   bool number = false;                 ///< read as bool or integer
   std::size_t arguments = 0;           ///< position of the node's partials on the tape ...

@@ -117,6 +117,13 @@ class Trace {
     return adjoint * tape_.partials()[s.arguments + j].value;
   }
 
+  /// After a sweep: the derivative in the outcome of a site of what was swept, in entry j of a one-hot draw; 0 where the outcome
+  /// entered no arithmetic. Of a CUT sweep it is that with all other outcomes held fixed.
+  T outcome_adjoint(std::size_t site, std::uint32_t j = 0) const {
+    const Site& s = recorder_.log()[site];
+    return s.node == 0 ? T(0) : tape_.adjoints()[s.node + (s.law->one_hot ? j : 0)];
+  }
+
   /// d_c of every parameter of every site at once, along up to four directions in theta (columns): with at most four
   /// parameters these are the unit vectors and the tangents are exact partial derivatives.
   void tangents(const Eigen::Matrix<T, Eigen::Dynamic, 4>& directions);
