@@ -21,6 +21,8 @@ const std::vector<AnyEstimator>& known_estimators() {
       ScoreFunction{},
       LeaveOneOut{2},
       LeaveOneOut{4},
+      Rebar{},
+      Relax{},
       StochasticDerivative{1},
       StochasticDerivative{4},
       StochasticDerivative{0},
@@ -31,6 +33,11 @@ const std::vector<AnyEstimator>& known_estimators() {
       SmoothedDerivative{0.5},
       SmoothedDerivative{1},
       StraightThrough{},
+      ReinMax{},
+      GumbelSoftmax{},
+      StraightThroughGumbel{},
+      GumbelRao{},
+      GappedStraightThrough{},
       MeanField{},
   };
   return list;

@@ -44,6 +44,9 @@
 #include <stoat/estimators/enumeration.hpp>
 #include <stoat/estimators/estimator.hpp>
 #include <stoat/estimators/finite_difference.hpp>
+#include <stoat/estimators/rebar.hpp>
+#include <stoat/estimators/reinmax.hpp>
+#include <stoat/estimators/relaxed.hpp>
 #include <stoat/estimators/replay.hpp>
 #include <stoat/estimators/score_function.hpp>
 #include <stoat/estimators/smoothed.hpp>
