@@ -41,6 +41,8 @@
 #include <stoat/driver/estimate.hpp>
 #include <stoat/driver/minimize.hpp>
 #include <stoat/error.hpp>
+#include <stoat/estimators/disarm.hpp>
+#include <stoat/estimators/double_control_variate.hpp>
 #include <stoat/estimators/enumeration.hpp>
 #include <stoat/estimators/estimator.hpp>
 #include <stoat/estimators/finite_difference.hpp>
