@@ -20,6 +20,8 @@ const std::vector<AnyEstimator>& known_estimators() {
       FiniteDifference{},
       ScoreFunction{Baseline::none},
       ScoreFunction{},
+      ScoreFunctionCritic{},
+      ScoreFunctionMartingale{},
       LeaveOneOut{2},
       LeaveOneOut{4},
       MuProp{},
@@ -29,17 +31,32 @@ const std::vector<AnyEstimator>& known_estimators() {
       SumAndSample{1, 4},
       MeasureValuedDerivative{},
       MeasureValuedDerivative{4},
+      DisArm{},
+      DisArm{AntitheticGroups::sites},
+      Arms{},
+      DoubleControlVariate{},
+      Rebar{},
+      Relax{},
       StochasticDerivative{1},
       StochasticDerivative{4},
       StochasticDerivative{0},
       DebiasedSurrogate{1},
       DebiasedSurrogate{4},
       DebiasedSurrogate{0},
+      DebiasedSurrogate{.replays = 4, .control = Control::table},
+      DebiasedSurrogate{.replays = 4, .choice = SiteChoice::neyman, .residuals = true},
+      DebiasedSurrogate{.replays = automatic_replays, .choice = SiteChoice::neyman, .residuals = true},
+      ForwardTriple{},
+      Auto{},
       SmoothedDerivative{0},
       SmoothedDerivative{0.5},
       SmoothedDerivative{1},
       StraightThrough{},
       ReinMax{},
+      GumbelSoftmax{},
+      StraightThroughGumbel{},
+      GumbelRao{},
+      GappedStraightThrough{},
       MeanField{},
       Spsa{},
       EvolutionStrategy{},
@@ -55,8 +72,11 @@ const AnyEstimator* find_estimator(const std::string& name) {
   static const std::vector<AnyEstimator> defaults = {
       LeaveOneOut{},  StochasticDerivative{}, DebiasedSurrogate{},       SmoothedDerivative{},
       UnorderedSet{}, SumAndSample{},         MeasureValuedDerivative{}, Vimco{}};
+  const auto named = [&](const AnyEstimator& e) { return e.name().substr(0, e.name().find('(')) == name; };
   for (const AnyEstimator& e : defaults)
-    if (e.name().substr(0, e.name().find('(')) == name) return &e;
+    if (named(e)) return &e;
+  for (const AnyEstimator& e : known_estimators())
+    if (named(e)) return &e;
   return nullptr;
 }
 

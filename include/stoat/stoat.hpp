@@ -45,6 +45,8 @@
 #include <stoat/driver/page.hpp>
 #include <stoat/error.hpp>
 #include <stoat/estimators/auto.hpp>
+#include <stoat/estimators/disarm.hpp>
+#include <stoat/estimators/double_control_variate.hpp>
 #include <stoat/estimators/enumeration.hpp>
 #include <stoat/estimators/estimator.hpp>
 #include <stoat/estimators/finite_difference.hpp>
@@ -53,7 +55,9 @@
 #include <stoat/estimators/muprop.hpp>
 #include <stoat/estimators/per_site.hpp>
 #include <stoat/estimators/perturbation.hpp>
+#include <stoat/estimators/rebar.hpp>
 #include <stoat/estimators/reinmax.hpp>
+#include <stoat/estimators/relaxed.hpp>
 #include <stoat/estimators/replay.hpp>
 #include <stoat/estimators/score_function.hpp>
 #include <stoat/estimators/smoothed.hpp>

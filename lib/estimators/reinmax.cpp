@@ -1,29 +1,36 @@
 #include <stoat/estimators/reinmax.hpp>
 
+#include "relaxations.hpp"
+
 namespace stoat {
 namespace {
 
-[[noreturn]] void refuse(const Site& site) {
-  throw Refusal("ReinMax: " + std::string(site.law->name) + " is no coin: its draws may have more than two outcomes");
-}
+template <class T>
+class Heun : public detail::StraightThroughRelaxation<T> {
+ public:
+  Heun(Generator noise, double temperature) : detail::StraightThroughRelaxation<T>("ReinMax", noise), temperature_(temperature) {}
+
+ private:
+  void choose(std::int64_t outcome) override {
+    this->s_.resize(this->log_p_.size(), 2);
+    this->s_.col(0) = this->softmax_of(this->log_p_ / temperature_) / 2;
+    this->s_(outcome, 0) += 0.5;
+    this->s_.col(1) = this->log_p_.array().exp();
+    this->w_.resize(2);
+    this->w_ << 2, -0.5;
+  }
+  double temperature_;
+};
 
 }  // namespace
 
-void ReinMaxEdge::operator()(const Site& site, std::span<double> out) const {
-  const Support support = site.law->support(site.plain);
-  if (support.upper != support.lower + 1) refuse(site);
-  site.law->smoothed(site.plain, site.outcome, 0.5, out);
-}
+std::string ReinMax::name() const { return temperature == 1 ? "ReinMax" : detail::with_knobs("ReinMax", temperature); }
 
 template <class T>
 void ReinMax::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
-  out.value = static_cast<double>(trace.record(context.key(), Outcomes::variables));
-  for (std::size_t i = 0; i < trace.sites(); ++i)
-    if (trace.site(i).node && trace.site(i).law->one_hot) refuse(trace.site(i));  // its edges have the slope 1 whatever the rule
-  trace.open(ReinMaxEdge{});
-  trace.begin_sweep();
-  trace.seed_cost(1);
-  trace.sweep(out.gradient);
+  detail::check_temperature("ReinMax", temperature);
+  Heun<T> relaxation(context.choices(), temperature);
+  detail::relaxed_sweep(trace, context, relaxation, out);
 }
 
 template void ReinMax::sample(Trace<float>&, const SampleContext&, GradientDraw&) const;

@@ -332,7 +332,8 @@ TEST_CASE("Vimco is unbiased for its own objective") {
 TEST_CASE("ReinMax is the two-sided smoothed derivative of coins") {
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     const Estimate a = estimate(layers, layers_theta, ReinMax{}, {.samples = 1, .seed = seed});
-    CHECK(a.gradient == estimate(layers, layers_theta, SmoothedDerivative{0.5}, {.samples = 1, .seed = seed}).gradient);
+    const Estimate b = estimate(layers, layers_theta, SmoothedDerivative{0.5}, {.samples = 1, .seed = seed});
+    CHECK((a.gradient - b.gradient).norm() <= 1e-13 * b.gradient.norm());
   }
   const auto quadratic = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
     const Vector<S> x = draw(Bernoulli(logistic(t)));
@@ -372,10 +373,7 @@ TEST_CASE("refusals and knobs name the culprit") {
   const auto branch = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S { return draw(Bernoulli(t[0])) ? S(1) : S(2); };
   CHECK_THROWS_WITH_AS(estimate(branch, theta, MuProp{}), doctest::Contains("reads the Bernoulli draw of site 0"), Refusal);
   const auto events = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S { return draw(Poisson(t[1])); };
-  CHECK_THROWS_WITH_AS(estimate(events, theta, ReinMax{}), "ReinMax: Poisson is no coin: its draws may have more than two outcomes",
-                       Refusal);
-  const auto unit = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S { return draw(OneHot(softmax(t)))[0]; };
-  CHECK_THROWS_WITH_AS(estimate(unit, theta, ReinMax{}), "ReinMax: OneHot is no coin: its draws may have more than two outcomes",
+  CHECK_THROWS_WITH_AS(estimate(events, theta, ReinMax{}), doctest::Contains("ReinMax: Poisson has no relaxation (site 0"),
                        Refusal);
   // Sound at theta = 0.99, with p > 1 beside it.
   const Eigen::VectorXd close = Eigen::VectorXd::Constant(1, 0.99);

@@ -12,7 +12,8 @@
 namespace stoat {
 
 /// What a recorded run sees of a coin or a label in place of its outcome: a variable made from the parameters of the law.
-/// Laws are relaxed through log_odds() (two outcomes 0 and 1) or on_tape() (probabilities of labels).
+/// Laws are relaxed through log_odds() (two outcomes 0 and 1) or on_tape() (probabilities of labels). Draws whose parameters do
+/// not depend on theta stay as they are: a relaxation is asked for active ones only.
 template <class T>
 class Relaxation {
  public:

@@ -119,7 +119,7 @@ enum class Outcomes {
   constants,  ///< plain numbers: no edges, the cheapest recording
   variables,  ///< variables whose edges to the parameters can be opened and cut
   means,      ///< the mean of the law, a differentiable function of its parameters (mean field)
-  relaxed,    ///< what a Relaxation puts in place of coins and labels
+  relaxed,    ///< what a Relaxation puts in place of coins and labels; draws whose parameters do not move stay
 };
 
 /// The draws of a recorded run.
@@ -184,6 +184,7 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
     values_.clear();
     costs_.clear();
     cost_ = 0;
+    blocks_ = 0;
     tape.watch(&site_);
   }
 
@@ -203,7 +204,7 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
   std::int64_t number(std::size_t site, std::int64_t outcome) {
     if (mode_ == Outcomes::means) [[unlikely]]
       soft_as_number("MeanField", log_[site].law->name, site);
-    if (mode_ == Outcomes::relaxed && relaxation_->soft()) [[unlikely]]
+    if (mode_ == Outcomes::relaxed && relaxation_->soft() && log_[site].count > 0) [[unlikely]]
       soft_as_number(relaxation_->name(), log_[site].law->name, site);
     log_[site].number = true;
     return outcome;
@@ -274,10 +275,12 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
       if constexpr (is_var<ScalarOf<decltype(x)>>) active = active || x.active();
       return 0.0;
     });
+    ++blocks_;
     for (std::size_t i = 0; i < n; ++i) {
       Site s;
       s.law = &detail::LawTable<P>::table;
       s.plain = laws + i;
+      s.block = blocks_;
       s.outcome = k[i];
       s.first = static_cast<std::uint32_t>(parameters_.size());
       values[i] = static_cast<T>(k[i]);
@@ -293,10 +296,10 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
       }
       log_.push_back(s);
     }
-    if (mode_ == Outcomes::relaxed) {
+    if (mode_ == Outcomes::relaxed) values_.resize(log_.size());
+    if (mode_ == Outcomes::relaxed && active) {
       if constexpr (requires { law.log_odds(); }) {
         const Dense<S, C> log_odds(law.log_odds());
-        values_.resize(log_.size());
         for (std::size_t i = 0; i < n; ++i)
           values_[first + i] = relaxation_->coin(
               first + i, log_odds(static_cast<Eigen::Index>(i) % p.rows(), static_cast<Eigen::Index>(i) / p.rows()),
@@ -338,11 +341,13 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
       return {*this, first, noted(Vector<S>(p.transpose() * label), first, true)};
     }
     T* const values = tape_->arena().template allocate<T>(labels.size());
+    ++blocks_;
     for (Eigen::Index j = 0; j < n; ++j) {
       const std::int64_t k = labels[static_cast<std::size_t>(j)];
       Site s;
       s.law = &detail::LawTable<P>::table;
       s.plain = keep(P(column(j), size));
+      s.block = blocks_;
       s.outcome = k;
       s.first = static_cast<std::uint32_t>(parameters_.size());
       values[j] = static_cast<T>(k);
@@ -352,10 +357,11 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
       }
       log_.push_back(s);
     }
-    if (mode_ == Outcomes::relaxed) {
+    if (mode_ == Outcomes::relaxed) values_.resize(log_.size());
+    if (mode_ == Outcomes::relaxed && p.active()) {
       for (Eigen::Index j = 0; j < n; ++j)
-        values_.push_back(number_of(relaxation_->label(log_.size() - static_cast<std::size_t>(n - j),
-                                                       Vector<S>(stoat::log(p.col(j))), labels[static_cast<std::size_t>(j)])));
+        values_[first + static_cast<std::size_t>(j)] = number_of(relaxation_->label(
+            log_.size() - static_cast<std::size_t>(n - j), Vector<S>(stoat::log(p.col(j))), labels[static_cast<std::size_t>(j)]));
       return {*this, first, Vector<S>::generate(n, [&](Eigen::Index j) { return values_[first + static_cast<std::size_t>(j)]; })};
     }
     return {*this, first, Vector<S>::on_tape(values, record_edges(first), n, 1)};
@@ -426,10 +432,16 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
     visited(k);
     return k;
   }
-  /// What stands for an outcome in a relaxed run; a one-hot draw takes its vector from label_.
+  /// What stands for an outcome in a relaxed run, itself if its parameters do not move; a one-hot draw takes its vector from
+  /// label_.
   template <class L>
   S relaxed(const L& law, std::int64_t k) {
     using P = std::remove_cvref_t<decltype(detail::plain(law))>;
+    if (log_.back().count == 0) {
+      if constexpr (requires { P::one_hot; })
+        label_ = Vector<S>(Eigen::VectorX<T>(Eigen::VectorX<T>::Unit(law.weights().size(), k)));
+      return S(k);
+    }
     if constexpr (requires { law.on_tape(); }) {
       label_ = relaxation_->label(site_, Vector<S>(stoat::log(on_this_tape(law))), k);
       if constexpr (requires { P::one_hot; }) return S(0);
@@ -474,6 +486,7 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
   Vector<S> label_;
   S cost_ = 0;
   std::vector<Cost> costs_;
+  std::uint32_t blocks_ = 0;
 };
 
 template <class T>

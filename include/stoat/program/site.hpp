@@ -153,6 +153,7 @@ struct Site {
   std::uint32_t first = 0, count = 0;  ///< its parameters among Recording::parameters
   Index mean = 0;                      ///< in a mean-field run: the mean as variables of its own, from here on ...
   std::uint32_t means = 0;             ///< ... so many; 0 where it does not depend on theta
+  std::uint32_t block = 0;             ///< number of the block of draws that it came with, from 1 on; 0 if drawn alone
   Index node = 0;                      ///< the outcome as a variable, or the first of them, once arithmetic asked for it
   bool number = false;                 ///< read as bool or integer
   Method method = Method::unspecified;

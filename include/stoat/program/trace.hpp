@@ -126,10 +126,11 @@ class Trace {
     return adjoint * tape_.partials()[s.arguments + j].value;
   }
 
-  /// After an OPEN sweep: what arrived at the outcome of a site (at entry j of its unit vector); 0 if it is no variable.
+  /// After a sweep: the derivative in the outcome of a site of what was swept, in entry j of a one-hot draw; 0 where the outcome
+  /// entered no arithmetic. Of a CUT sweep it is that with all other outcomes held fixed.
   T outcome_adjoint(std::size_t site, std::size_t j = 0) const {
-    const Index node = recorder_.log()[site].node;
-    return node == 0 ? T(0) : tape_.adjoints()[node + j];
+    const Site& s = recorder_.log()[site];
+    return s.node == 0 ? T(0) : tape_.adjoints()[s.node + (s.law->one_hot ? static_cast<Index>(j) : 0)];
   }
   /// After a sweep of a mean-field recording: what arrived at the mean of a site (one number, one-hot draws: one for each label);
   /// empty where the mean does not depend on theta.
