@@ -37,7 +37,7 @@ GalleryProgram homogeneous_walk() {
     return x * x;
   };
   const double n = 20, p = 0.6;
-  return {"homogeneous_walk", "20 steps of +-1, squared end point", program, vector({p}),
+  return {"homogeneous_walk", "20 steps of +-1, squared end point", with_duals(program), vector({p}),
           exact(n + n * (n - 1) * (2 * p - 1) * (2 * p - 1), vector({4 * n * (n - 1) * (2 * p - 1)}), "closed form")};
 }
 
@@ -54,7 +54,7 @@ GalleryProgram introduction() {
   };
   const double p = 0.6;
   return {
-      "introduction", "Binomial, Bernoulli and Normal multiplied", program, vector({p}),
+      "introduction", "Binomial, Bernoulli and Normal multiplied", with_duals(program), vector({p}),
       exact(20 * p * p + 190 * p * p * p - 210 * p * p * p * p, vector({40 * p + 570 * p * p - 840 * p * p * p}), "closed form")};
 }
 
@@ -65,13 +65,13 @@ GalleryProgram nested_binomials() {
     return S(draw(Binomial(n.value(), t[0])));
   };
   const double p = 0.3;
-  return {"nested_binomials", "Binomial(Binomial(10, p), p)", program, vector({p}),
+  return {"nested_binomials", "Binomial(Binomial(10, p), p)", with_duals(program), vector({p}),
           exact(10 * p * p, vector({20 * p}), "closed form")};
 }
 
 GalleryProgram poisson_times_rate() {
   const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S { return t[0] * draw(Poisson(t[0])); };
-  return {"poisson_times_rate", "rate * Poisson(rate): the direct term must not be lost", program, vector({3}),
+  return {"poisson_times_rate", "rate * Poisson(rate): the direct term must not be lost", with_duals(program), vector({3}),
           exact(9, vector({6}), "closed form")};
 }
 
@@ -85,7 +85,7 @@ GalleryProgram newsvendor() {
     pmf *= rate / (k + 1);
   }
   const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S { return min(draw(Poisson(t[0])), 12.0); };
-  return {"newsvendor", "sales min(D, 12) for a Poisson demand D", program, vector({rate}),
+  return {"newsvendor", "sales min(D, 12) for a Poisson demand D", with_duals(program), vector({rate}),
           exact(value, vector({below}), "sum over demands; the derivative is P(D < 12)")};
 }
 
@@ -96,7 +96,7 @@ GalleryProgram weighted_coins() {
     for (int i = 1; i <= 100; ++i) sum += i * draw(Bernoulli(t[0]));
     return sum;
   };
-  return {"weighted_coins", "sum of i * Bernoulli(p), i = 1 to 100", program, vector({0.6}),
+  return {"weighted_coins", "sum of i * Bernoulli(p), i = 1 to 100", with_duals(program), vector({0.6}),
           exact(3030, vector({5050}), "closed form")};
 }
 
@@ -110,7 +110,7 @@ GalleryProgram array_index() {
     return S(value[static_cast<std::size_t>(draw(Categorical(p)).value())]);
   };
   const double p = 0.3;
-  return {"array_index", "an array read at a random index", program, vector({p}),
+  return {"array_index", "an array read at a random index", with_duals(program), vector({p}),
           exact(p / 2 * (3.5 + 5.2) + (1 - p) * 8.4, vector({(3.5 + 5.2) / 2 - 8.4}), "closed form")};
 }
 
@@ -123,7 +123,7 @@ GalleryProgram random_array() {
     return value[static_cast<std::size_t>(draw(Categorical(p)).value())];
   };
   const double p = 0.3;
-  return {"random_array", "a random element of an array whose elements are random", program, vector({p}),
+  return {"random_array", "a random element of an array whose elements are random", with_duals(program), vector({p}),
           exact(8.4 * p - 4.05 * p * p, vector({8.4 - 8.1 * p}), "closed form")};
 }
 
@@ -135,7 +135,7 @@ GalleryProgram coupled_index() {
     return value[static_cast<std::size_t>(b.value())];
   };
   const double p = 0.3;
-  return {"coupled_index", "the same coin is index and element", program, vector({p}),
+  return {"coupled_index", "the same coin is index and element", with_duals(program), vector({p}),
           exact(-5 + 6 * p, vector({6}), "closed form")};
 }
 
@@ -148,9 +148,9 @@ GalleryProgram geometric_loop(int power) {
   };
   const double p = 0.4;
   if (power == 1)
-    return {"geometric_loop", "failures before a success, by a while loop", program, vector({p}),
+    return {"geometric_loop", "failures before a success, by a while loop", with_duals(program), vector({p}),
             exact((1 - p) / p, vector({-1 / (p * p)}), "closed form")};
-  return {"geometric_loop_squared", "the same, squared", program, vector({p}),
+  return {"geometric_loop_squared", "the same, squared", with_duals(program), vector({p}),
           exact((1 - p) * (2 - p) / (p * p), vector({-4 / (p * p * p) + 3 / (p * p)}), "closed form")};
 }
 
@@ -165,7 +165,7 @@ GalleryProgram geometric_of_coin() {
   const auto f = [](double p) { return (1 - p) * (2 - p) / (p * p); };
   const auto df = [](double p) { return -4 / (p * p * p) + 3 / (p * p); };
   const double x = 0.1, a = 2 * x, b = 2 * x + 0.1;
-  return {"geometric_of_coin", "a while loop whose probability depends on a coin", program, vector({x}),
+  return {"geometric_of_coin", "a while loop whose probability depends on a coin", with_duals(program), vector({x}),
           exact((1 - x) * f(a) + x * f(b), vector({f(b) - f(a) + 2 * ((1 - x) * df(a) + x * df(b))}), "closed form")};
 }
 
@@ -180,7 +180,8 @@ GalleryProgram race() {
     }
     return a + b;
   };
-  return {"race", "the smaller of two random counts grows", program, vector({0.5}), exact(7, vector({10}), "closed form")};
+  return {"race", "the smaller of two random counts grows", with_duals(program), vector({0.5}),
+          exact(7, vector({10}), "closed form")};
 }
 
 /// Reference: -.12, -.1.
@@ -190,7 +191,7 @@ GalleryProgram branch_value() {
     return -t[0] / 2;
   };
   const double p = 0.4;
-  return {"branch_value", "0 if a coin shows 1, else -theta / 2", program, vector({p}),
+  return {"branch_value", "0 if a coin shows 1, else -theta / 2", with_duals(program), vector({p}),
           exact(-(1 - p) * p / 2, vector({p - 0.5}), "closed form")};
 }
 
@@ -216,7 +217,8 @@ GalleryProgram three_coins() {
     value += p * f;
     for (int i = 0; i < 3; ++i) gradient[i] += p * f * ((x >> i & 1) - sigmoid(theta[i]));
   }
-  return {"three_coins", "a curved cost of three independent coins", program, theta, exact(value, gradient, "sum over 8 outcomes")};
+  return {"three_coins", "a curved cost of three independent coins", with_duals(program), theta,
+          exact(value, gradient, "sum over 8 outcomes")};
 }
 
 GalleryProgram four_labels() {
@@ -231,7 +233,7 @@ GalleryProgram four_labels() {
   for (Eigen::Index k = 0; k < 4; ++k) value += p[k] * f[static_cast<std::size_t>(k)];
   Eigen::VectorXd gradient(4);
   for (Eigen::Index k = 0; k < 4; ++k) gradient[k] = p[k] * (f[static_cast<std::size_t>(k)] - value);
-  return {"four_labels", "one of four unordered labels, in the logits", program, theta,
+  return {"four_labels", "one of four unordered labels, in the logits", with_duals(program), theta,
           exact(value, gradient, "sum over 4 outcomes")};
 }
 
@@ -260,8 +262,8 @@ GalleryProgram two_layer_network() {
     gradient[3] += p * 5 * y * (1 - y) * h1;
     gradient[4] += p * 5 * y * (1 - y) * h2;
   }
-  return {"two_layer_network", "network x-g-(h1,h2)-y of coins with slope 5; theta = (w, v1, v2, u1, u2)", program, theta,
-          exact(value, gradient, "sum over 8 hidden states")};
+  return {"two_layer_network", "network x-g-(h1,h2)-y of coins with slope 5; theta = (w, v1, v2, u1, u2)", with_duals(program),
+          theta, exact(value, gradient, "sum over 8 hidden states")};
 }
 
 }  // namespace
@@ -303,8 +305,8 @@ GalleryProgram inhomogeneous_walk(int n, double theta) {
     }
     return x * x;
   };
-  return {"walk" + std::to_string(n), "inhomogeneous random walk of " + std::to_string(n) + " steps, squared end point", program,
-          vector({theta}), exact(value, vector({derivative}), "dynamic programming over positions")};
+  return {"walk" + std::to_string(n), "inhomogeneous random walk of " + std::to_string(n) + " steps, squared end point",
+          with_duals(program), vector({theta}), exact(value, vector({derivative}), "dynamic programming over positions")};
 }
 
 const std::vector<GalleryProgram>& gallery() {

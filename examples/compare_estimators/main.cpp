@@ -136,7 +136,7 @@ int main(int argc, char** argv) {
   int threads = 0;
   app.add_flag("--list", list, "List programs and estimators");
   app.add_option("--program", program, "One program, or all")->capture_default_str();
-  app.add_option("--estimators", estimators, "Names, separated by commas")->capture_default_str();
+  app.add_option("--estimators", estimators, "Names, separated by commas, or all")->capture_default_str();
   app.add_option("--samples", samples, "Gradient draws of each estimator; 0: as many as suit the program")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000'000'000}))
       ->capture_default_str();
@@ -166,7 +166,8 @@ int main(int argc, char** argv) {
     }
     if (verify) return verify_truth(samples > 0 ? samples : 20'000, seed + 1);
     std::vector<AnyEstimator> chosen;
-    for (const std::string& name : split(estimators)) {
+    if (estimators == "all") chosen = known_estimators();
+    for (const std::string& name : estimators == "all" ? std::vector<std::string>() : split(estimators)) {
       const AnyEstimator* e = find_estimator(name);
       if (!e) {
         std::vector<std::string> known;

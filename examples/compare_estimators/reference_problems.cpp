@@ -100,7 +100,7 @@ GalleryProgram toy(double target, double theta) {
   std::string number = report::digits(target), place = theta == 0 ? "" : "_at_" + report::digits(theta);
   return {.name = "toy_" + number.substr(number.find('.') + 1) + place,
           .description = "(b - " + number + ")^2 for a coin b, in the logit, at " + report::digits(theta),
-          .program = program,
+          .program = with_duals(program),
           .theta = at,
           .truth = exact(loss(at), Eigen::VectorXd::Constant(1, p * (1 - p) * (1 - 2 * target)), "closed form"),
           .loss = loss,
@@ -123,7 +123,7 @@ GalleryProgram quadratic_coins(int n) {
   const Eigen::VectorXd slope = b.array() + (a * p.matrix()).array() + a.diagonal().array() * (0.5 - p);
   return {.name = "quad" + std::to_string(n),
           .description = "a quadratic form of " + std::to_string(n) + " coins, in the logits",
-          .program = program,
+          .program = with_duals(program),
           .theta = theta,
           .truth = exact(loss(theta), p * (1 - p) * slope.array(), "closed form"),
           .samples = n > 50 ? std::uint64_t{2'000} : std::uint64_t{10'000},
@@ -161,7 +161,7 @@ GalleryProgram tanh_of_sum(int n) {
   }
   return {.name = "tanh_sum" + std::to_string(n),
           .description = "tanh of the sum of " + std::to_string(n) + " coins",
-          .program = program,
+          .program = with_duals(program),
           .theta = theta,
           .truth = exact(value, gradient, "dynamic programming over the sum"),
           .samples = 2'000};
@@ -186,7 +186,7 @@ GalleryProgram tanh_coins(int n) {
   };
   return {.name = "tanh" + std::to_string(n),
           .description = "a small tanh network of " + std::to_string(n) + " coins, in the logits",
-          .program = program,
+          .program = with_duals(program),
           .theta = theta,
           .truth = std::function<Exact()>(compute),
           .samples = 10'000};
@@ -241,7 +241,7 @@ GalleryProgram binary_network(int inputs, int hidden) {
   };
   return {.name = "network_" + std::to_string(m) + "_" + std::to_string(n) + "_" + std::to_string(n),
           .description = "two layers of " + std::to_string(n) + " stochastic binary units, " + std::to_string(size) + " weights",
-          .program = program,
+          .program = with_duals(program),
           .theta = theta,
           .truth = std::function<Exact()>(compute),
           .samples = 4'000};
@@ -317,7 +317,7 @@ GalleryProgram bars_autoencoder(int side, int latents, int images) {
   return {.name = "bars_vae" + std::to_string(n),
           .description = "minus the ELBO of an autoencoder with " + std::to_string(n) + " Bernoulli latents on " +
                          std::to_string(images) + " pictures of " + std::to_string(side) + " x " + std::to_string(side) + " bars",
-          .program = program,
+          .program = with_duals(program),
           .theta = theta,
           .truth = std::function<Exact()>(compute),
           .samples = 1'000,
@@ -331,12 +331,12 @@ constexpr int recurrent_units = 20, recurrent_steps = 10;
 Program<double> recurrent_program() {
   const Eigen::MatrixXd w = scattered(recurrent_units, recurrent_units, 31) * (2 * std::sqrt(2.0 / recurrent_units));
   const Eigen::VectorXd c = scattered(recurrent_units, 1, 32) / std::sqrt(static_cast<double>(recurrent_units));
-  return [w = Matrix<double>(w), c = Vector<double>(c)]<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+  return with_duals([w = Matrix<double>(w), c = Vector<double>(c)]<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
     Vector<S> s = draw(Bernoulli(Vector<S>(logistic(2 * t))));
     for (int step = 1; step < recurrent_steps; ++step)
       s = Vector<S>(draw(Bernoulli(Vector<S>(logistic(w * Vector<S>(2 * s - 1) + 2 * t)))));
     return square(dot(c, Vector<S>(2 * s - 1)));
-  };
+  });
 }
 Eigen::VectorXd recurrent_theta() { return scattered(recurrent_units, 1, 33) / 2; }
 
@@ -397,7 +397,7 @@ GalleryProgram drifting_walk(int n) {
   for (int k = 0; k <= 2 * n; ++k) sums += std::pow(k - n, 2) * state.row(k).matrix();
   return {.name = "drifting_walk" + std::to_string(n),
           .description = "walk of " + std::to_string(n) + " steps whose drift depends on the position linearly, squared end point",
-          .program = program,
+          .program = with_duals(program),
           .theta = theta,
           .truth = exact(sums[0], sums.tail(2).transpose(), "dynamic programming over positions"),
           .samples = 10'000};
@@ -472,7 +472,7 @@ GalleryProgram binomial_epidemic(int people, int steps) {
   return {.name = "sir" + std::to_string(people),
           .description = "an epidemic among " + std::to_string(people) + " people for " + std::to_string(steps) +
                          " steps, with binomial transitions",
-          .program = program,
+          .program = with_duals(program),
           .theta = theta,
           .truth = std::function<Exact()>(compute),
           .samples = 10'000};
