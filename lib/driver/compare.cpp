@@ -114,6 +114,7 @@ Run run_one(MonteCarlo& monte_carlo, const Eigen::VectorXd& theta, const AnyEsti
   }
   row.notes = detail::diagnostics(result.notes.recordings, result.notes.numbers, result.notes.variables, result.notes.comparisons,
                                   result.notes.first_comparison, !row.unbiased || row.estimator.starts_with("Debiased"));
+  if (!result.note.empty()) row.notes.push_back(result.note);
   return run;
 }
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <string_view>
+#include <string>
 
 #include <boost/random/normal_distribution.hpp>
 
@@ -46,7 +46,8 @@ struct Combination {
 };
 
 struct Sums {
-  std::string_view law;
+  std::size_t site = 0;  // the first that it came with
+  std::string law;
   std::uint64_t paths = 0;
   double score = 0, replay = 0, bias = 0, bias_square = 0;
 };
@@ -316,9 +317,13 @@ class Diagnosis {
   }
 
   Sums& sums(std::size_t site) {
-    Sums& s = sums_[{site, trace_.site(site).law->name}];
-    s.law = trace_.site(site).law->name;
-    return s;
+    // A draw with a label is the same wherever it comes in the order of execution.
+    const Site& drawn = trace_.site(site);
+    std::string law(drawn.law->name);
+    if (drawn.label) law += ", label " + std::to_string(*drawn.label);
+    const auto [place, first] = sums_.try_emplace({drawn.label ? 0 : site, law});
+    if (first) place->second.site = site, place->second.law = law;
+    return place->second;
   }
 
   void finish() {
@@ -354,7 +359,7 @@ class Diagnosis {
     std::vector<SiteNoise> all;
     for (const auto& [key, s] : sums_) {
       SiteNoise noise;
-      noise.site = key.first;
+      noise.site = s.site;
       noise.law = s.law;
       noise.paths = s.paths;
       noise.score_share = score > 0 ? s.score / score : 0;
@@ -388,7 +393,7 @@ class Diagnosis {
   std::uint64_t timed_replays_ = 0;
   std::map<std::pair<std::size_t, std::int64_t>, double> changes_;  // of this path, by site and outcome
   std::vector<std::vector<double>> outcome_adjoints_;
-  std::map<std::pair<std::size_t, std::string_view>, Sums> sums_;
+  std::map<std::pair<std::size_t, std::string>, Sums> sums_;
 };
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace {
 
 const std::vector<AnyEstimator>& usual_candidates() {
   static const std::vector<AnyEstimator> list = {
-      ScoreFunction{},         ScoreFunctionMartingale{.pilot = 100},
+      ScoreFunction{},         ScoreFunctionMartingale{},
       LeaveOneOut{2},          StochasticDerivative{1},
       StochasticDerivative{4}, DebiasedSurrogate{1},
       DebiasedSurrogate{8},    DebiasedSurrogate{.replays = 4, .choice = SiteChoice::neyman, .residuals = true, .pilot = 100},

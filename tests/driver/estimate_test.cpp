@@ -131,3 +131,17 @@ TEST_CASE("Auto picks replays where costs are nearly additive and a score functi
   CHECK_THROWS_WITH_AS(estimate(Coins{false}, theta, Auto{.candidates = {StraightThrough{}}}, {.samples = 1}),
                        doctest::Contains("Auto: StraightThrough is biased"), InvalidArgument);
 }
+
+TEST_CASE("diagnostics know a labelled draw wherever it comes") {
+  // The second coin is tossed only if the first shows 1, so that the third, with a label, is site 1 or 2.
+  const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    S x = 0;
+    if (draw(Bernoulli(0.5))) x += S(draw(Bernoulli(0.5)));
+    return x + 4 * draw(Bernoulli(logistic(t[0])), 77);
+  };
+  const ReplayDiagnostics d = diagnose_replays(program, Eigen::VectorXd::Zero(1), {.paths = 64});
+  REQUIRE(d.by_score.size() == 1);
+  CHECK(d.by_score[0].law == "Bernoulli, label 77");
+  CHECK(d.by_score[0].paths == 64);
+  CHECK(d.by_score[0].score_share == doctest::Approx(1));
+}

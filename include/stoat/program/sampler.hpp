@@ -136,7 +136,9 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
   }
   template <SingleDraw L>
   Discrete<S> operator()(const L& law, std::uint64_t label) {
-    return draw(law, [this, label] { return this->labelled_uniform(label); });
+    const Discrete<S> k = draw(law, [this, label] { return this->labelled_uniform(label); });
+    log_.back().label = label;
+    return k;
   }
   template <class L>
   auto operator()(const L& law, Method method) {

@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -157,8 +158,9 @@ struct Site {
   Index node = 0;                      ///< the outcome as a variable, or the first of them, once arithmetic asked for it
   bool number = false;                 ///< read as bool or integer
   Method method = Method::unspecified;
-  std::size_t arguments = 0;  ///< position of the node's partials on the tape ...
-  void* edges = nullptr;      ///< ... or the Edges<T> of the operation that the node belongs to
+  std::optional<std::uint64_t> label{};  ///< if it was drawn with one
+  std::size_t arguments = 0;             ///< position of the node's partials on the tape ...
+  void* edges = nullptr;                 ///< ... or the Edges<T> of the operation that the node belongs to
 
   double pmf(std::int64_t k) const { return law->pmf(plain, k); }
 };
