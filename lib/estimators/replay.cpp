@@ -333,7 +333,8 @@ double learn_replays(Trace<T>& trace, const Plan& plan, int runs, const PilotCon
   const double variance = squares - mean.squaredNorm(), floor = variance - excess / probe.replays;
   const double fixed = plan.control == Control::path ? 6 : 5, replay = suffixes / chosen;  // in runs; a sweep counts as one
   const double best = floor > 0 ? std::sqrt(excess * fixed / (floor * replay)) : most;
-  return std::clamp(std::round(best), 1.0, std::max(1.0, most));
+  // Less than one: a replay in some of the samples.
+  return best < 1 ? std::max(best, 0.1) : std::min(std::round(best), std::max(1.0, most));
 }
 
 template <class T>

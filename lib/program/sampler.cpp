@@ -60,6 +60,10 @@ void SamplerBase::soft_as_number(std::string_view estimator, std::string_view la
                 " as a bool or an integer; " + (estimator == "MeanField" ? "a mean" : "a relaxed value") + " is neither");
 }
 
+void SamplerBase::no_mean(std::string_view law) const {
+  throw Refusal("MeanField: " + std::string(law) + " offers no mean() " + where());
+}
+
 void SamplerBase::no_relaxation(std::string_view estimator, std::string_view law) const {
   throw Refusal(std::string(estimator) + ": " + std::string(law) + " has no relaxation " + where() +
                 "; only coins and labels have");

@@ -134,3 +134,11 @@ TEST_CASE("a user's law is drawn, wrapped and differentiated like the library's 
     CHECK(exact.gradient[j] == doctest::Approx((8 * (at(1e-3) - at(-1e-3)) - (at(2e-3) - at(-2e-3))) / 12e-3).epsilon(1e-9));
   }
 }
+
+TEST_CASE("a law without a mean has no mean field") {
+  const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S { return t[0] * draw(Tilted<S>{t[0], t[1]}); };
+  const Eigen::Vector2d theta(0.4, 0.2);
+  CHECK_THROWS_WITH_AS(estimate(program, theta, MeanField{}, {.samples = 1}),
+                       doctest::Contains("MeanField: Tilted offers no mean() (site 0, run 0"), Refusal);
+  CHECK_THROWS_AS(estimate(program, theta, MuProp{}, {.samples = 1}), Refusal);
+}

@@ -396,7 +396,7 @@ class Sampler<Var<T>> : public SamplerBase, public CompoundDraws<Sampler<Var<T>>
         complain(P::name, trouble);
       if constexpr (requires { P::one_hot; }) values_.push_back(S(0));  // the caller keeps the vector of means
       else if constexpr (requires { S(law.mean()); }) values_.push_back(S(law.mean()) * T(1));  // not the parameter itself
-      else complain(P::name, "the law offers no mean(), which a mean-field run needs");
+      else no_mean(P::name);
       Site s;
       s.law = &detail::LawTable<P>::table;
       s.mean = values_.back().index(), s.means = s.mean != 0;

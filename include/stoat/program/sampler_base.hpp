@@ -164,6 +164,7 @@ class SamplerBase {
   }
   [[noreturn]] void complain(std::string_view law, const std::string& trouble) const;
   [[noreturn]] void soft_as_number(std::string_view estimator, std::string_view law, std::size_t site) const;
+  [[noreturn]] void no_mean(std::string_view law) const;
   [[noreturn]] void no_relaxation(std::string_view estimator, std::string_view law) const;
   std::int64_t forced(std::int64_t k, const Support& support, std::string_view law) const {
     if (!support.contains(k)) [[unlikely]]
