@@ -6,6 +6,7 @@ namespace stoat {
 
 void SamplerBase::begin(const DrawPlan& plan) {
   plan_ = plan;
+  watch_from_ = plan.chances ? 0 : plan.limit;
   site_ = 0;
   outcomes_.clear();
   buffer_count_ = 0;

@@ -67,10 +67,10 @@ class SamplerBase {
   std::int64_t decide(const L& law, U&& u) {
     if (!valid(law)) [[unlikely]]
       complain(L::name, law);
-    if (site_ >= plan_.limit) [[unlikely]]
-      too_many();
-    if (plan_.chances) [[unlikely]]
+    if (site_ >= watch_from_) [[unlikely]] {
+      if (site_ >= plan_.limit) too_many();
       plan_.chances->push_back(law.pmf(1));
+    }
     std::int64_t k;
     if (site_ < plan_.forced.size()) k = forced(plan_.forced[site_], law.support(), L::name);
     else if (site_ == plan_.changed) k = forced(plan_.change_to, law.support(), L::name);
@@ -182,6 +182,7 @@ class SamplerBase {
   [[noreturn]] void out_of_support(std::int64_t k, const Support& support, std::string_view law) const;
 
   DrawPlan plan_;
+  std::size_t watch_from_ = 0;  ///< from this site on a draw is more than an outcome: chances are asked for, or it is one too many
   // Two uniforms come from one Philox block; blocks are generated in runs.
   static constexpr std::size_t buffer_size_ = 32;
   std::size_t buffer_first_ = 0, buffer_count_ = 0;
