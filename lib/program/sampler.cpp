@@ -15,6 +15,12 @@ void SamplerBase::begin(const DrawPlan& plan) {
   if (!labels_.empty()) labels_.clear();
 }
 
+void SamplerBase::uniforms_of(std::size_t site, std::span<double> out) const {
+  uniforms(plan_.key, site, out);
+  if (plan_.coupling)
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = (*plan_.coupling)(site + i, out[i]);
+}
+
 void SamplerBase::refill() {
   // Short programs should not pay for numbers they never read: fill a little at first, then more.
   const std::size_t count = std::clamp<std::size_t>(site_, 4, buffer_size_);

@@ -272,9 +272,13 @@ Var<T> Tape<T>::variable(T value) {
 
 template <class T>
 void Tape<T>::clear_adjoints() {
+  clear_adjoints(Mark{.next = 0});
+}
+template <class T>
+void Tape<T>::clear_adjoints(const Mark& from) {
   if (!grow(adjoint_memory_, next_, most_indices, room() == unlimited ? unlimited : room() + adjoint_bytes(), "adjoints")) fail();
   adjoints_ = adjoint_memory_.data();
-  std::memset(static_cast<void*>(adjoints_), 0, sizeof(T) * next_);
+  if (from.next < next_) std::memset(static_cast<void*>(adjoints_ + from.next), 0, sizeof(T) * (next_ - from.next));
   swept_ = next_;
 }
 

@@ -56,6 +56,8 @@ class SamplerBase {
   bool noisy() const { return noisy_; }
   /// The number of the datum that this run is about, in a program over data.
   std::size_t datum() const { return plan_.datum; }
+  /// The uniform numbers that the sites from `site` on have in this run, if they are drawn by their order.
+  void uniforms_of(std::size_t site, std::span<double> out) const;
   /// "(site 17, run 3)"
   std::string where() const;
 

@@ -204,6 +204,9 @@ class Tape {
 
   /// The adjoint vector, as long as size(). clear_adjoints() before seeding; reverse() propagates all seeds to the inputs.
   void clear_adjoints();
+  /// The same for what was recorded after the mark: what earlier sweeps left in the adjoints before it stays, so that the gradients
+  /// of several recordings on the same inputs add up.
+  void clear_adjoints(const Mark& from);
   T* adjoints() { return adjoints_; }
   const T* adjoints() const { return adjoints_; }
   void reverse();

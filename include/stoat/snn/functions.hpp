@@ -1,0 +1,352 @@
+// stoat/snn/functions.hpp: escape functions and surrogates, functions of z = membrane - threshold.
+//
+// A stochastic neuron fires in a time step with probability f(z), f its *escape function*. The surrogate derivative that
+// back-propagation puts in place of the derivative of the spike is f'(z): the smoothed stochastic derivative of that coin toss.
+// A *surrogate* is given by its derivative and by the smooth function that this belongs to, so that a gradient check can put
+// the smooth function in place of the spike.
+//
+// Either is a struct with
+//   static constexpr std::string_view name;
+//   std::string problem() const;                              // what is wrong with its constants, or nothing
+//   template <class T> T value(T z) const;                    // f, a probability if it is an escape function
+//   template <class T> T derivative(T z) const;               // f'
+//   template <class T> T complement(T z) const;               // 1 - f without cancellation; default 1 - value(z)
+// and whole rows may have forms of their own: void values(const T* z, T* f, int n) const, void derivatives(z, f, n).
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <numbers>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <stoat/error.hpp>
+
+namespace stoat::snn {
+
+namespace detail {
+/// "beta = -1 is outside (0, infinity)", or nothing.
+inline std::string positive(std::string_view name, double x) {
+  return x > 0 && std::isfinite(x) ? std::string() : outside(name, x, "(0, infinity)");
+}
+void logistic_values(double beta, const float* z, float* f, int n);
+void logistic_values(double beta, const double* z, double* f, int n);
+void logistic_derivatives(double beta, const float* z, float* f, int n);
+void logistic_derivatives(double beta, const double* z, double* f, int n);
+void super_spike_derivatives(double beta, const float* z, float* f, int n);
+void super_spike_derivatives(double beta, const double* z, double* f, int n);
+}  // namespace detail
+
+namespace escape {
+
+/// f = 1 / (1 + e^(-beta z)), f' = beta f (1 - f).
+struct Sigmoid {
+  double beta = 10;
+  static constexpr std::string_view name = "sigmoid";
+  static constexpr bool probability = true;
+  std::string problem() const { return detail::positive("beta", beta); }
+  template <class T>
+  T value(T z) const {
+    return T(1) / (T(1) + std::exp(-static_cast<T>(beta) * z));
+  }
+  template <class T>
+  T complement(T z) const {
+    return value(-z);
+  }
+  template <class T>
+  T derivative(T z) const {
+    return static_cast<T>(beta) * value(z) * value(-z);
+  }
+  template <class T>
+  void values(const T* z, T* f, int n) const {
+    detail::logistic_values(beta, z, f, n);
+  }
+  template <class T>
+  void derivatives(const T* z, T* f, int n) const {
+    detail::logistic_derivatives(beta, z, f, n);
+  }
+};
+
+/// f = min(1, p0 e^(z / delta)): probability p0 of a spike at threshold (Gerstner's exponential escape rate, per time step).
+struct Exponential {
+  double p0 = 2.0 / 3, delta = 0.133;
+  static constexpr std::string_view name = "exponential";
+  static constexpr bool probability = true;
+  std::string problem() const {
+    if (!(p0 > 0 && p0 <= 1)) return outside("p0", p0, "(0, 1]");
+    return detail::positive("delta", delta);
+  }
+  template <class T>
+  T value(T z) const {
+    return std::min(T(1), static_cast<T>(p0) * std::exp(z / static_cast<T>(delta)));
+  }
+  template <class T>
+  T derivative(T z) const {
+    const T f = static_cast<T>(p0) * std::exp(z / static_cast<T>(delta));
+    return f < T(1) ? f / static_cast<T>(delta) : T(0);
+  }
+};
+
+/// f = (1 + erf(z / (sqrt(2) sigma))) / 2: a threshold with Gaussian noise of standard deviation sigma.
+struct Erf {
+  double sigma = 0.17;
+  static constexpr std::string_view name = "erf";
+  static constexpr bool probability = true;
+  std::string problem() const { return detail::positive("sigma", sigma); }
+  template <class T>
+  T value(T z) const {
+    return T(0.5) * std::erfc(-z / (static_cast<T>(sigma) * std::numbers::sqrt2_v<T>));
+  }
+  template <class T>
+  T complement(T z) const {
+    return value(-z);
+  }
+  template <class T>
+  T derivative(T z) const {
+    const T s = static_cast<T>(sigma), x = z / s;
+    return std::exp(T(-0.5) * x * x) * std::numbers::inv_sqrtpi_v<T> / (std::numbers::sqrt2_v<T> * s);
+  }
+};
+
+/// A hazard in Hz instead of a probability per step: f = 1 - exp(-rate(z) dt) with rate(z) = at_threshold e^(z / delta). The
+/// firing rate then does not depend on the time step dt (in seconds).
+struct Hazard {
+  double at_threshold = 500;  ///< Hz
+  double delta = 0.1;
+  double dt = 0.001;  ///< s
+  static constexpr std::string_view name = "hazard";
+  static constexpr bool probability = true;
+  std::string problem() const {
+    std::string trouble = detail::positive("at_threshold", at_threshold);
+    if (trouble.empty()) trouble = detail::positive("delta", delta);
+    return trouble.empty() ? detail::positive("dt", dt) : trouble;
+  }
+  /// Expected spikes of a step, before the membrane moves.
+  template <class T>
+  T rate(T z) const {
+    return static_cast<T>(at_threshold * dt) * std::exp(z / static_cast<T>(delta));
+  }
+  template <class T>
+  T value(T z) const {
+    return -std::expm1(-rate(z));
+  }
+  template <class T>
+  T complement(T z) const {
+    return std::exp(-rate(z));
+  }
+  template <class T>
+  T derivative(T z) const {
+    const T r = rate(z);
+    return r > T(80) ? T(0) : r * std::exp(-r) / static_cast<T>(delta);
+  }
+};
+
+}  // namespace escape
+
+/// Surrogates by name; x stands for z. The same name means other formulas elsewhere: these are ours.
+namespace surrogate {
+
+/// 1 / (beta |x| + 1)^2, peak 1: the derivative of x / (beta |x| + 1) (Zenke and Ganguli 2018).
+struct SuperSpike {
+  double beta = 10;
+  static constexpr std::string_view name = "SuperSpike";
+  std::string problem() const { return detail::positive("beta", beta); }
+  template <class T>
+  T value(T x) const {
+    return x / (static_cast<T>(beta) * std::abs(x) + T(1));
+  }
+  template <class T>
+  T derivative(T x) const {
+    const T a = static_cast<T>(beta) * std::abs(x) + T(1);
+    return T(1) / (a * a);
+  }
+  template <class T>
+  void derivatives(const T* z, T* f, int n) const {
+    detail::super_spike_derivatives(beta, z, f, n);
+  }
+};
+
+/// scale * beta s (1 - s) with s = 1 / (1 + e^(-beta x)): the derivative of scale * s. Peak scale * beta / 4; scale = 1 / beta gives
+/// the "scaled sigmoid" with peak 1/4.
+struct Sigmoid {
+  double beta = 10, scale = 1;
+  static constexpr std::string_view name = "sigmoid";
+  std::string problem() const {
+    std::string trouble = detail::positive("beta", beta);
+    return trouble.empty() ? detail::positive("scale", scale) : trouble;
+  }
+  template <class T>
+  T value(T x) const {
+    return static_cast<T>(scale) / (T(1) + std::exp(-static_cast<T>(beta) * x));
+  }
+  template <class T>
+  T derivative(T x) const {
+    const T s = T(1) / (T(1) + std::exp(-static_cast<T>(beta) * x)), q = T(1) / (T(1) + std::exp(static_cast<T>(beta) * x));
+    return static_cast<T>(scale * beta) * s * q;
+  }
+  template <class T>
+  void derivatives(const T* z, T* f, int n) const {
+    detail::logistic_derivatives(beta, z, f, n);
+    if (scale != 1)
+      for (int i = 0; i < n; ++i) f[i] *= static_cast<T>(scale);
+  }
+};
+
+/// (alpha / 2) / (1 + (pi alpha x / 2)^2), peak alpha / 2: the derivative of arctan(pi alpha x / 2) / pi + 1/2.
+struct ArcTan {
+  double alpha = 2;
+  static constexpr std::string_view name = "arctan";
+  std::string problem() const { return detail::positive("alpha", alpha); }
+  template <class T>
+  T value(T x) const {
+    return std::atan(std::numbers::pi_v<T> * static_cast<T>(alpha) / 2 * x) / std::numbers::pi_v<T> + T(0.5);
+  }
+  template <class T>
+  T derivative(T x) const {
+    const T a = static_cast<T>(alpha), y = std::numbers::pi_v<T> * a * x / 2;
+    return a / 2 / (T(1) + y * y);
+  }
+};
+
+/// alpha max(0, 1 - |x|), peak alpha: the derivative of alpha times a step of two parabolas from 0 at x = -1 to 1 at x = 1.
+struct Triangle {
+  double alpha = 1;
+  static constexpr std::string_view name = "triangle";
+  std::string problem() const { return detail::positive("alpha", alpha); }
+  template <class T>
+  T value(T x) const {
+    const T y = std::clamp(x, T(-1), T(1));
+    return static_cast<T>(alpha) * (y < 0 ? (T(1) + y) * (T(1) + y) / 2 : T(1) - (T(1) - y) * (T(1) - y) / 2);
+  }
+  template <class T>
+  T derivative(T x) const {
+    return static_cast<T>(alpha) * std::max(T(0), T(1) - std::abs(x));
+  }
+};
+
+/// 1 / width where |x| < width / 2, else 0: the derivative of a ramp from 0 to 1.
+struct Boxcar {
+  double width = 1;
+  static constexpr std::string_view name = "boxcar";
+  std::string problem() const { return detail::positive("width", width); }
+  template <class T>
+  T value(T x) const {
+    return std::clamp(x / static_cast<T>(width) + T(0.5), T(0), T(1));
+  }
+  template <class T>
+  T derivative(T x) const {
+    return std::abs(x) < static_cast<T>(width / 2) ? T(1) / static_cast<T>(width) : T(0);
+  }
+};
+
+/// The Gaussian density of standard deviation sigma, the derivative of its distribution function.
+using Erf = escape::Erf;
+
+/// 1 - tanh(beta x)^2, peak 1: the derivative of tanh(beta x) / beta.
+struct Tanh {
+  double beta = 1;
+  static constexpr std::string_view name = "tanh";
+  std::string problem() const { return detail::positive("beta", beta); }
+  template <class T>
+  T value(T x) const {
+    return std::tanh(static_cast<T>(beta) * x) / static_cast<T>(beta);
+  }
+  template <class T>
+  T derivative(T x) const {
+    const T t = std::tanh(static_cast<T>(beta) * x);
+    return T(1) - t * t;
+  }
+};
+
+/// (p0 / delta) e^(x / delta), not bounded: the derivative of p0 e^(x / delta).
+struct Exponential {
+  double p0 = 2.0 / 3, delta = 0.133;
+  static constexpr std::string_view name = "exponential";
+  std::string problem() const {
+    std::string trouble = detail::positive("p0", p0);
+    return trouble.empty() ? detail::positive("delta", delta) : trouble;
+  }
+  template <class T>
+  T value(T x) const {
+    return static_cast<T>(p0) * std::exp(x / static_cast<T>(delta));
+  }
+  template <class T>
+  T derivative(T x) const {
+    return value(x) / static_cast<T>(delta);
+  }
+};
+
+}  // namespace surrogate
+
+/// An escape function or a surrogate, erased.
+class SpikeFunction {
+ public:
+  /// Throws InvalidArgument if the constants of f are out of range.
+  template <class F>
+    requires(!std::same_as<std::remove_cvref_t<F>, SpikeFunction>)
+  SpikeFunction(F f) : model_(std::make_shared<const Model<F>>(f)) {
+    if (const std::string trouble = f.problem(); !trouble.empty()) throw InvalidArgument(std::string(F::name) + ": " + trouble);
+  }
+  std::string_view name() const { return model_->name(); }
+  /// True if its values are probabilities.
+  bool is_escape() const { return model_->is_escape(); }
+  double value(double z) const { return model_->value(z); }
+  double complement(double z) const { return model_->complement(z); }
+  double derivative(double z) const { return model_->derivative(z); }
+  void values(const float* z, float* f, int n) const { model_->values(z, f, n); }
+  void values(const double* z, double* f, int n) const { model_->values(z, f, n); }
+  void derivatives(const float* z, float* f, int n) const { model_->derivatives(z, f, n); }
+  void derivatives(const double* z, double* f, int n) const { model_->derivatives(z, f, n); }
+
+ private:
+  struct Concept {
+    virtual ~Concept() = default;
+    virtual std::string_view name() const = 0;
+    virtual bool is_escape() const = 0;
+    virtual double value(double) const = 0;
+    virtual double complement(double) const = 0;
+    virtual double derivative(double) const = 0;
+    virtual void values(const float*, float*, int) const = 0;
+    virtual void values(const double*, double*, int) const = 0;
+    virtual void derivatives(const float*, float*, int) const = 0;
+    virtual void derivatives(const double*, double*, int) const = 0;
+  };
+  template <class F>
+  struct Model final : Concept {
+    F f;
+    explicit Model(F g) : f(std::move(g)) {}
+    std::string_view name() const override { return F::name; }
+    bool is_escape() const override {
+      if constexpr (requires { F::probability; }) return F::probability;
+      else return false;
+    }
+    double value(double z) const override { return f.value(z); }
+    double complement(double z) const override {
+      if constexpr (requires { f.complement(z); }) return f.complement(z);
+      else return 1 - f.value(z);
+    }
+    double derivative(double z) const override { return f.derivative(z); }
+    void values(const float* z, float* y, int n) const override { all_values(z, y, n); }
+    void values(const double* z, double* y, int n) const override { all_values(z, y, n); }
+    void derivatives(const float* z, float* y, int n) const override { all_derivatives(z, y, n); }
+    void derivatives(const double* z, double* y, int n) const override { all_derivatives(z, y, n); }
+    template <class T>
+    void all_values(const T* z, T* y, int n) const {
+      if constexpr (requires { f.values(z, y, n); }) f.values(z, y, n);
+      else
+        for (int i = 0; i < n; ++i) y[i] = f.value(z[i]);
+    }
+    template <class T>
+    void all_derivatives(const T* z, T* y, int n) const {
+      if constexpr (requires { f.derivatives(z, y, n); }) f.derivatives(z, y, n);
+      else
+        for (int i = 0; i < n; ++i) y[i] = f.derivative(z[i]);
+    }
+  };
+  std::shared_ptr<const Concept> model_;
+};
+
+}  // namespace stoat::snn

@@ -1,0 +1,60 @@
+#include <stoat/snn/functions.hpp>
+
+#include "table.hpp"
+
+namespace stoat::snn {
+namespace kernels {
+namespace {
+
+enum class Isa { sse2, avx2, avx512 };
+Isa isa() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) return Isa::avx512;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Isa::avx2;
+#endif
+  return Isa::sse2;
+}
+
+}  // namespace
+
+template <>
+const Kernels<float>& best() {
+#if defined(__x86_64__)
+  static const Kernels<float>& chosen = isa() == Isa::avx512 ? avx512::floats : isa() == Isa::avx2 ? avx2::floats : sse2::floats;
+  return chosen;
+#else
+  return sse2::floats;
+#endif
+}
+template <>
+const Kernels<double>& best() {
+#if defined(__x86_64__)
+  static const Kernels<double>& chosen = isa() == Isa::avx512 ? avx512::doubles : isa() == Isa::avx2 ? avx2::doubles : sse2::doubles;
+  return chosen;
+#else
+  return sse2::doubles;
+#endif
+}
+
+}  // namespace kernels
+
+namespace detail {
+
+void logistic_values(double beta, const float* z, float* f, int n) {
+  kernels::best<float>().logistic(static_cast<float>(beta), z, f, n);
+}
+void logistic_values(double beta, const double* z, double* f, int n) { kernels::best<double>().logistic(beta, z, f, n); }
+void logistic_derivatives(double beta, const float* z, float* f, int n) {
+  kernels::best<float>().logistic_derivative(static_cast<float>(beta), z, f, n);
+}
+void logistic_derivatives(double beta, const double* z, double* f, int n) {
+  kernels::best<double>().logistic_derivative(beta, z, f, n);
+}
+void super_spike_derivatives(double beta, const float* z, float* f, int n) {
+  kernels::best<float>().super_spike(static_cast<float>(beta), z, f, n);
+}
+void super_spike_derivatives(double beta, const double* z, double* f, int n) { kernels::best<double>().super_spike(beta, z, f, n); }
+
+}  // namespace detail
+}  // namespace stoat::snn

@@ -1,0 +1,369 @@
+// The inner loops of one instruction set: included once by a file that defines STOAT_ISA (the namespace) and STOAT_ISA_BYTES (register
+// width), and is compiled for that instruction set. Nothing here may be an inline function with a name outside this file: the
+// linker could let other code call it on a processor that lacks the instructions.
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include <stoat/tape/vector_math.hpp>
+
+#include "table.hpp"
+
+namespace stoat::snn::kernels::STOAT_ISA {
+
+namespace {
+
+template <class T>
+struct Lanes;
+template <>
+struct Lanes<float> {
+  typedef float Value __attribute__((vector_size(STOAT_ISA_BYTES)));
+  typedef std::int32_t Mask __attribute__((vector_size(STOAT_ISA_BYTES)));
+  using Integer = std::int32_t;
+  static constexpr int count = STOAT_ISA_BYTES / 4;
+};
+template <>
+struct Lanes<double> {
+  typedef double Value __attribute__((vector_size(STOAT_ISA_BYTES)));
+  typedef std::int64_t Mask __attribute__((vector_size(STOAT_ISA_BYTES)));
+  using Integer = std::int64_t;
+  static constexpr int count = STOAT_ISA_BYTES / 8;
+};
+typedef std::uint64_t Wide __attribute__((vector_size(STOAT_ISA_BYTES)));
+constexpr int wide = STOAT_ISA_BYTES / 8;
+
+template <class V, class T>
+V load(const T* x) {
+  V v;
+  __builtin_memcpy(&v, x, sizeof v);
+  return v;
+}
+template <class V, class T>
+void store(T* x, const V& v) {
+  __builtin_memcpy(x, &v, sizeof v);
+}
+
+/// One bit for each lane that is all ones.
+unsigned bits_of(const Lanes<float>::Mask& m) {
+#if defined(__x86_64__) && STOAT_ISA_BYTES == 64
+  return _mm512_movepi32_mask((__m512i)m);
+#elif defined(__x86_64__) && STOAT_ISA_BYTES == 32
+  return static_cast<unsigned>(_mm256_movemask_ps((__m256)m));
+#elif defined(__x86_64__)
+  return static_cast<unsigned>(_mm_movemask_ps((__m128)m));
+#else
+  unsigned bits = 0;
+  for (int i = 0; i < Lanes<float>::count; ++i) bits |= static_cast<unsigned>(m[i] & 1) << i;
+  return bits;
+#endif
+}
+unsigned bits_of(const Lanes<double>::Mask& m) {
+#if defined(__x86_64__) && STOAT_ISA_BYTES == 64
+  return _mm512_movepi64_mask((__m512i)m);
+#elif defined(__x86_64__) && STOAT_ISA_BYTES == 32
+  return static_cast<unsigned>(_mm256_movemask_pd((__m256d)m));
+#elif defined(__x86_64__)
+  return static_cast<unsigned>(_mm_movemask_pd((__m128d)m));
+#else
+  unsigned bits = 0;
+  for (int i = 0; i < Lanes<double>::count; ++i) bits |= static_cast<unsigned>(m[i] & 1) << i;
+  return bits;
+#endif
+}
+/// Lanes that are all ones where the bit of unit i + lane is clear.
+template <class T>
+typename Lanes<T>::Mask clear_lanes(const std::uint64_t* bits, int i) {
+  using M = typename Lanes<T>::Mask;
+  M lane{};
+  for (int l = 0; l < Lanes<T>::count; ++l) lane[l] = static_cast<typename Lanes<T>::Integer>(1) << l;
+  const M all = M{} + static_cast<typename Lanes<T>::Integer>(bits[i / 64] >> (i % 64) & 0xffff);
+  return (all & lane) == 0;
+}
+template <class T>
+typename Lanes<T>::Value only(const typename Lanes<T>::Value& v, const typename Lanes<T>::Mask& m) {
+  return (typename Lanes<T>::Value)((typename Lanes<T>::Mask)v & m);
+}
+/// Collects `lanes` bits at unit i.
+void put(std::uint64_t* bits, int i, unsigned value) {
+  if (i % 64 == 0) bits[i / 64] = 0;
+  bits[i / 64] |= std::uint64_t{value} << (i % 64);
+}
+/// Takes the bits of units from n on away.
+void trim(std::uint64_t* bits, int n) {
+  if (n % 64) bits[n / 64] &= (std::uint64_t{1} << (n % 64)) - 1;
+}
+
+/// The rows of a few columns at a time stay in registers while the units go by.
+template <class T, int V>
+void gather_columns(T* y, int n, const T* w, const std::uint32_t* units, std::size_t count) {
+  using L = Lanes<T>;
+  typename L::Value sum[V];
+  for (int v = 0; v < V; ++v) sum[v] = load<typename L::Value>(y + v * L::count);
+  for (std::size_t k = 0; k < count; ++k) {
+    const T* const row = w + static_cast<std::size_t>(units[k]) * static_cast<std::size_t>(n);
+    for (int v = 0; v < V; ++v) sum[v] += load<typename L::Value>(row + v * L::count);
+  }
+  for (int v = 0; v < V; ++v) store(y + v * L::count, sum[v]);
+}
+template <class T>
+void gather(T* y, int n, const T* w, const std::uint32_t* units, std::size_t count) {
+  constexpr int lanes = Lanes<T>::count;
+  if (count == 0) return;
+  int i = 0;
+  for (; i + 8 * lanes <= n; i += 8 * lanes) gather_columns<T, 8>(y + i, n, w + i, units, count);
+  for (; i + 2 * lanes <= n; i += 2 * lanes) gather_columns<T, 2>(y + i, n, w + i, units, count);
+  for (; i + lanes <= n; i += lanes) gather_columns<T, 1>(y + i, n, w + i, units, count);
+  for (std::size_t k = 0; i < n && k < count; ++k) {
+    const T* const row = w + static_cast<std::size_t>(units[k]) * static_cast<std::size_t>(n);
+    for (int j = i; j < n; ++j) y[j] += row[j];
+  }
+}
+
+template <class T, int V>
+void scatter_columns(const T* g, int n, T* w, const std::uint32_t* units, std::size_t count) {
+  using L = Lanes<T>;
+  typename L::Value add[V];
+  for (int v = 0; v < V; ++v) add[v] = load<typename L::Value>(g + v * L::count);
+  for (std::size_t k = 0; k < count; ++k) {
+    T* const row = w + static_cast<std::size_t>(units[k]) * static_cast<std::size_t>(n);
+    for (int v = 0; v < V; ++v) store(row + v * L::count, load<typename L::Value>(row + v * L::count) + add[v]);
+  }
+}
+template <class T>
+void scatter(const T* g, int n, T* w, const std::uint32_t* units, std::size_t count) {
+  constexpr int lanes = Lanes<T>::count;
+  if (count == 0) return;
+  int i = 0;
+  for (; i + 8 * lanes <= n; i += 8 * lanes) scatter_columns<T, 8>(g + i, n, w + i, units, count);
+  for (; i + 2 * lanes <= n; i += 2 * lanes) scatter_columns<T, 2>(g + i, n, w + i, units, count);
+  for (; i + lanes <= n; i += lanes) scatter_columns<T, 1>(g + i, n, w + i, units, count);
+  for (std::size_t k = 0; i < n && k < count; ++k) {
+    T* const row = w + static_cast<std::size_t>(units[k]) * static_cast<std::size_t>(n);
+    for (int j = i; j < n; ++j) row[j] += g[j];
+  }
+}
+
+template <class T>
+void axpy(T a, const T* x, T* y, int n) {
+  using L = Lanes<T>;
+  int i = 0;
+  for (; i + L::count <= n; i += L::count)
+    store(y + i, load<typename L::Value>(y + i) + a * load<typename L::Value>(x + i));
+  for (; i < n; ++i) y[i] += a * x[i];
+}
+template <class T>
+T dot(const T* x, const T* y, int n) {
+  using L = Lanes<T>;
+  typename L::Value sum{};
+  int i = 0;
+  for (; i + L::count <= n; i += L::count) sum += load<typename L::Value>(x + i) * load<typename L::Value>(y + i);
+  T total = 0;
+  for (int l = 0; l < L::count; ++l) total += sum[l];
+  for (; i < n; ++i) total += x[i] * y[i];
+  return total;
+}
+
+/// R rows and V registers of columns of a product.
+template <class T, int R, int V>
+void multiply_tile(T* out, std::ptrdiff_t ld_out, const T* g, std::ptrdiff_t ld_g, int n, const T* w, int cols) {
+  using L = Lanes<T>;
+  typename L::Value sum[R][V];
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < V; ++v) sum[r][v] = load<typename L::Value>(out + r * ld_out + v * L::count);
+  for (int i = 0; i < n; ++i, w += cols) {
+    typename L::Value row[V];
+    for (int v = 0; v < V; ++v) row[v] = load<typename L::Value>(w + v * L::count);
+    for (int r = 0; r < R; ++r) {
+      const typename L::Value a = typename L::Value{} + g[r * ld_g + i];
+      for (int v = 0; v < V; ++v) sum[r][v] += a * row[v];
+    }
+  }
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < V; ++v) store(out + r * ld_out + v * L::count, sum[r][v]);
+}
+template <class T, int V>
+void multiply_columns(T* out, std::ptrdiff_t ld_out, const T* g, std::ptrdiff_t ld_g, int rows, int n, const T* w, int cols) {
+  constexpr int R = STOAT_ISA_BYTES == 64 ? 12 : STOAT_ISA_BYTES == 32 ? 6 : 4;
+  int r = 0;
+  for (; r + R <= rows; r += R) multiply_tile<T, R, V>(out + r * ld_out, ld_out, g + r * ld_g, ld_g, n, w, cols);
+  for (; r + 2 <= rows; r += 2) multiply_tile<T, 2, V>(out + r * ld_out, ld_out, g + r * ld_g, ld_g, n, w, cols);
+  for (; r < rows; ++r) multiply_tile<T, 1, V>(out + r * ld_out, ld_out, g + r * ld_g, ld_g, n, w, cols);
+}
+template <class T>
+void multiply(T* out, std::ptrdiff_t ld_out, const T* g, std::ptrdiff_t ld_g, int rows, int n, const T* w, int cols) {
+  constexpr int lanes = Lanes<T>::count;
+  int j = 0;
+  for (; j + 2 * lanes <= cols; j += 2 * lanes) multiply_columns<T, 2>(out + j, ld_out, g, ld_g, rows, n, w + j, cols);
+  for (; j < cols; j += lanes) multiply_columns<T, 1>(out + j, ld_out, g, ld_g, rows, n, w + j, cols);
+}
+
+template <class T>
+void compare(const T* x, const T* threshold, int n, std::uint64_t* bits) {
+  using L = Lanes<T>;
+  for (int i = 0; i < n; i += L::count)
+    put(bits, i, bits_of((typename L::Mask)(load<typename L::Value>(x + i) > load<typename L::Value>(threshold + i))));
+  trim(bits, n);
+}
+
+/// a * b of the low halves of lanes of 64 bits.
+Wide multiply_low(const Wide& a, const Wide& b) {
+#if defined(__x86_64__) && STOAT_ISA_BYTES == 64
+  return (Wide)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+#elif defined(__x86_64__) && STOAT_ISA_BYTES == 32
+  return (Wide)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#elif defined(__x86_64__)
+  return (Wide)_mm_mul_epu32((__m128i)a, (__m128i)b);
+#else
+  return (a & 0xffffffff) * (b & 0xffffffff);
+#endif
+}
+/// 32 random words: blocks 8 at a time, each word in the low half of a lane of 64 bits, what is above it never read. Words 0 and 1 of
+/// the blocks make the first 16, words 2 and 3 the others, the same on every machine. Philox4x32-10 (Salmon et al. 2011).
+void random_words(const RowKey& key, std::uint32_t block, std::uint32_t* out) {
+  constexpr int parts = 8 / wide;
+  const Wide m0 = Wide{} + 0xD2511F53u, m1 = Wide{} + 0xCD9E8D57u, low = Wide{} + 0xffffffffu;
+  Wide c0[parts], c1[parts], c2[parts], c3[parts];
+  for (int h = 0; h < parts; ++h) {
+    for (int l = 0; l < wide; ++l) c1[h][l] = block + static_cast<std::uint32_t>(h * wide + l);
+    c0[h] = Wide{} + key.counter[0], c2[h] = Wide{} + key.counter[1], c3[h] = Wide{} + key.counter[2];
+  }
+  std::uint32_t k0 = key.seed[0], k1 = key.seed[1];
+  for (int round = 0; round < 10; ++round, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
+    const Wide key0 = Wide{} + k0, key1 = Wide{} + k1;
+    for (int h = 0; h < parts; ++h) {
+      const Wide p0 = multiply_low(c0[h], m0), p1 = multiply_low(c2[h], m1);
+      c0[h] = (p1 >> 32) ^ c1[h] ^ key0;
+      c2[h] = (p0 >> 32) ^ c3[h] ^ key1;
+      c1[h] = p1;
+      c3[h] = p0;
+    }
+  }
+  for (int h = 0; h < parts; ++h) {
+    store(out + 2 * wide * h, (c0[h] & low) | c1[h] << 32);
+    store(out + 16 + 2 * wide * h, (c2[h] & low) | c3[h] << 32);
+  }
+}
+template <class T>
+void uniforms(const RowKey& key, T* u, int n) {
+  alignas(64) std::uint32_t w[32];
+  for (int i = 0; i < n; i += 32) {
+    random_words(key, key.block + static_cast<std::uint32_t>(i / 4), w);
+    for (int k = 0; k < 32 && i + k < n; ++k) u[i + k] = static_cast<T>(w[k] >> 8) * static_cast<T>(0x1p-24);
+  }
+}
+void draw(const RowKey& key, const float* p, int n, std::uint64_t* bits) {
+  using L = Lanes<float>;
+  alignas(64) std::uint32_t w[32];
+  for (int i = 0; i < n; i += 32) {
+    random_words(key, key.block + static_cast<std::uint32_t>(i / 4), w);
+    for (int k = 0; k < 32 && i + k < n; k += L::count) {
+      const L::Mask top = (L::Mask)(load<L::Mask>(w + k) >> 8) & 0xffffff;
+      const L::Value u = __builtin_convertvector(top, L::Value);
+      put(bits, i + k, bits_of((L::Mask)(u < load<L::Value>(p + i + k) * 0x1p24f)));
+    }
+  }
+  trim(bits, n);
+}
+void draw(const RowKey& key, const double* p, int n, std::uint64_t* bits) {
+  alignas(64) std::uint32_t w[32];
+  for (int i = 0; i < n; i += 32) {
+    random_words(key, key.block + static_cast<std::uint32_t>(i / 4), w);
+    for (int k = 0; k < 32 && i + k < n; ++k) put(bits, i + k, (w[k] >> 8) * 0x1p-24 < p[i + k]);
+  }
+  trim(bits, n);
+}
+
+template <class T>
+void membrane(T* u, T* i, const T* a_m, const T* a_s, const std::uint64_t* drop_u, const std::uint64_t* drop_i, T* before, int n) {
+  using L = Lanes<T>;
+  using V = typename L::Value;
+  for (int k = 0; k < n; k += L::count) {
+    const V am = load<V>(a_m + k), current = load<V>(i + k);
+    const V leak = am * load<V>(u + k), drive = (V{} + T(1) - am) * current;
+    if (before) store(before + k, leak + drive);
+    store(u + k, only<T>(leak, clear_lanes<T>(drop_u, k)) + only<T>(drive, clear_lanes<T>(drop_i, k)));
+    store(i + k, load<V>(a_s + k) * current);
+  }
+}
+template <class T, bool has_reset, bool has_z>
+void membrane_back_form(T* au, T* ai, T* as, const T* az, const T* slope, const T* reset, const T* a_m, const T* a_s,
+                        const std::uint64_t* drop_u, const std::uint64_t* drop_i, T* drive, int n) {
+  using L = Lanes<T>;
+  using V = typename L::Value;
+  for (int k = 0; k < n; k += L::count) {
+    const V u_next = load<V>(au + k), i_next = load<V>(ai + k), am = load<V>(a_m + k);
+    V spike = load<V>(as + k);
+    if constexpr (has_reset) {
+      spike -= load<V>(reset + k) * u_next;
+      store(as + k, spike);
+    }
+    V z = load<V>(slope + k) * spike;
+    if constexpr (has_z) z += load<V>(az + k);
+    store(au + k, am * only<T>(u_next, clear_lanes<T>(drop_u, k)) + z);
+    store(ai + k, (V{} + T(1) - am) * only<T>(u_next, clear_lanes<T>(drop_i, k)) + load<V>(a_s + k) * i_next);
+    store(drive + k, i_next);
+  }
+}
+template <class T>
+void membrane_back(T* au, T* ai, T* as, const T* az, const T* slope, const T* reset, const T* a_m, const T* a_s,
+                   const std::uint64_t* drop_u, const std::uint64_t* drop_i, T* drive, int n) {
+  const auto form = reset ? (az ? &membrane_back_form<T, true, true> : &membrane_back_form<T, true, false>)
+                          : (az ? &membrane_back_form<T, false, true> : &membrane_back_form<T, false, false>);
+  form(au, ai, as, az, slope, reset, a_m, a_s, drop_u, drop_i, drive, n);
+}
+template <class T>
+void clear(T* x, const std::uint64_t* bits, int n) {
+  using L = Lanes<T>;
+  for (int k = 0; k < n; k += L::count) store(x + k, only<T>(load<typename L::Value>(x + k), clear_lanes<T>(bits, k)));
+}
+
+template <class T>
+void logistic(T beta, const T* z, T* f, int n) {
+  for (int i = 0; i < n; ++i) f[i] = -beta * z[i];
+  vector_math::exp(f, f, static_cast<std::size_t>(n));
+  for (int i = 0; i < n; ++i) f[i] = T(1) / (T(1) + f[i]);
+}
+template <class T>
+void logistic_derivative(T beta, const T* z, T* f, int n) {
+  for (int i = 0; i < n; ++i) f[i] = -beta * (z[i] < T(0) ? -z[i] : z[i]);
+  vector_math::exp(f, f, static_cast<std::size_t>(n));
+  for (int i = 0; i < n; ++i) {
+    const T a = T(1) + f[i];
+    f[i] = beta * f[i] / (a * a);
+  }
+}
+template <class T>
+void super_spike(T beta, const T* z, T* f, int n) {
+  for (int i = 0; i < n; ++i) {
+    const T a = beta * (z[i] < T(0) ? -z[i] : z[i]) + T(1);
+    f[i] = T(1) / (a * a);
+  }
+}
+
+template <class T>
+constexpr Kernels<T> table() {
+  return {&gather<T>,
+          &scatter<T>,
+          &axpy<T>,
+          &dot<T>,
+          &multiply<T>,
+          &compare<T>,
+          static_cast<void (*)(const RowKey&, const T*, int, std::uint64_t*)>(&draw),
+          &uniforms<T>,
+          &membrane<T>,
+          &membrane_back<T>,
+          &clear<T>,
+          &logistic<T>,
+          &logistic_derivative<T>,
+          &super_spike<T>};
+}
+
+}  // namespace
+
+const Kernels<float> floats = table<float>();
+const Kernels<double> doubles = table<double>();
+
+}  // namespace stoat::snn::kernels::STOAT_ISA
