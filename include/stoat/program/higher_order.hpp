@@ -38,52 +38,12 @@ WithDuals<F> with_duals(F f) {
 
 /// The draws of a recorded run on Duals: outcomes are constants, and the sampler adds up their log-probabilities and the costs.
 template <class T, int N>
-class Sampler<Var<Dual<T, N>>> : public SamplerBase, public CompoundDraws<Sampler<Var<Dual<T, N>>>, Var<Dual<T, N>>> {
+class Sampler<Var<Dual<T, N>>> : public SamplerBase, public Draws<Sampler<Var<Dual<T, N>>>, Var<Dual<T, N>>> {
  public:
   using S = Var<Dual<T, N>>;
   using SamplerBase::operator();
-  using CompoundDraws<Sampler<S>, S>::operator();
+  using Draws<Sampler<S>, S>::operator();
 
-  template <SingleDraw L>
-  Discrete<S> operator()(const L& law) {
-    return draw(law, [this] { return this->uniform(); });
-  }
-  template <SingleDraw L>
-  Discrete<S> operator()(const L& law, std::uint64_t label) {
-    return draw(law, [this, label] { return this->labelled_uniform(label); });
-  }
-  template <class L>
-  auto operator()(const L& law, Method) {
-    return (*this)(law);
-  }
-  template <BlockLaw L>
-  auto operator()(const L& law) {
-    const auto p = detail::first_parameter(law);
-    constexpr int C = detail::columns_of<std::remove_cvref_t<decltype(p)>>;
-    const std::size_t first = site_;
-    const auto entry = [&](Eigen::Index i, Eigen::Index j = 0) {
-      return S((*this)(law.map([i, j](const auto& x) { return S(x(i, j)); })).value());
-    };
-    if constexpr (C == 1) return DiscreteBlock<S, C>(*this, first, Dense<S, C>::generate(p.rows(), entry));
-    else return DiscreteBlock<S, C>(*this, first, Dense<S, C>::generate(p.rows(), p.cols(), entry));
-  }
-  template <class U>
-  DiscreteBlock<S, 1> operator()(const Categorical<Matrix<U>>& law) {
-    const std::size_t first = site_;
-    return {*this, first, Vector<S>::generate(law.weights().cols(), [&](Eigen::Index j) {
-              return S((*this)(Categorical<U>(Vector<U>(law.weights().col(j)))).value());
-            })};
-  }
-  template <class U>
-  OneHotDraw<S> operator()(const OneHot<U>& law) {
-    const std::size_t site = site_;
-    const Discrete<S> k = draw(law, [this] { return this->uniform(); });
-    return {*this, site, k.value(), law.weights().size(), {}};
-  }
-  template <ContinuousLaw L>
-  auto operator()(const L& law) {
-    return continuous<S>(law);
-  }
   template <class E>
   void cost(const E& c) {
     add(S(c));
@@ -110,6 +70,7 @@ class Sampler<Var<Dual<T, N>>> : public SamplerBase, public CompoundDraws<Sample
 
  private:
   friend CompoundDraws<Sampler<S>, S>;
+  friend Draws<Sampler<S>, S>;
 
   static T base(const S& x) { return detail::base_value(x.value()); }
   template <class L, class U>
@@ -125,6 +86,23 @@ class Sampler<Var<Dual<T, N>>> : public SamplerBase, public CompoundDraws<Sample
     }
     visited(k);
     return {*this, site, k};
+  }
+  template <class L>
+  auto block(const L& law) {
+    const auto p = detail::first_parameter(law);
+    constexpr int C = detail::columns_of<std::remove_cvref_t<decltype(p)>>;
+    const std::size_t first = site_;
+    const auto entry = [&](Eigen::Index i, Eigen::Index j = 0) {
+      return S((*this)(law.map([i, j](const auto& x) { return S(x(i, j)); })).value());
+    };
+    if constexpr (C == 1) return DiscreteBlock<S, C>(*this, first, Dense<S, C>::generate(p.rows(), entry));
+    else return DiscreteBlock<S, C>(*this, first, Dense<S, C>::generate(p.rows(), p.cols(), entry));
+  }
+  template <class U>
+  DiscreteBlock<S, 1> columns(const Matrix<U>& w) {
+    const std::size_t first = site_;
+    return {*this, first,
+            Vector<S>::generate(w.cols(), [&](Eigen::Index j) { return S((*this)(Categorical<U>(Vector<U>(w.col(j)))).value()); })};
   }
 
   S log_probability_ = 0;
