@@ -45,6 +45,7 @@
 #include <stoat/driver/page.hpp>
 #include <stoat/error.hpp>
 #include <stoat/estimators/auto.hpp>
+#include <stoat/estimators/dice.hpp>
 #include <stoat/estimators/disarm.hpp>
 #include <stoat/estimators/double_control_variate.hpp>
 #include <stoat/estimators/enumeration.hpp>

@@ -10,8 +10,10 @@
 
 #define STOAT_DUAL4 Dual<double, 4>
 /// X(T) for all numbers on a tape, X(S) for all scalars.
-#define STOAT_TAPE_NUMBERS(X) X(float) X(double) X(Dual<double>) X(STOAT_DUAL4)
-#define STOAT_SCALARS(X) STOAT_TAPE_NUMBERS(X) X(Var<float>) X(Var<double>) X(Var<Dual<double>>) X(Var<STOAT_DUAL4>)
+#define STOAT_TAPE_NUMBERS(X) X(float) X(double) X(Dual<double>) X(STOAT_DUAL4) X(NestedDual<2>) X(NestedDual<3>)
+#define STOAT_SCALARS(X) \
+  STOAT_TAPE_NUMBERS(X)  \
+  X(Var<float>) X(Var<double>) X(Var<Dual<double>>) X(Var<STOAT_DUAL4>) X(Var<NestedDual<2>>) X(Var<NestedDual<3>>)
 
 namespace stoat::detail {
 

@@ -389,5 +389,7 @@ template class Tape<float>;
 template class Tape<double>;
 template class Tape<Dual<double>>;
 template class Tape<Dual<double, 4>>;
+template class Tape<NestedDual<2>>;
+template class Tape<NestedDual<3>>;
 
 }  // namespace stoat

@@ -1,4 +1,4 @@
-// stoat/estimators/forward.hpp: derivatives by runs on Duals. Programs must be made with with_duals(f).
+// stoat/estimators/forward.hpp: gradients by runs on Duals. Programs must be made with with_duals(f).
 #pragma once
 
 #include <stoat/estimators/estimator.hpp>
@@ -15,18 +15,6 @@ struct ForwardTriple {
   Flow flow = Flow::inversion;  ///< of labels: inversion, independent or antisymmetric
   static constexpr bool unbiased = true;
   std::string name() const { return every_coordinate ? "ForwardTriple(every coordinate)" : "ForwardTriple"; }
-  void sample(Trace<double>& trace, const SampleContext& context, GradientDraw& out) const;
-};
-
-/// The second derivative along v, by a score function of second order (DiCE; Foerster et al. 2018) in forward-over-reverse mode:
-/// estimate(program, theta, HessianVectorProduct{v}).gradient is the Hessian of the expected cost times v. The cost is taken
-/// minus its mean over a pilot, costs added by draw.cost() each minus its own, which leaves every derivative unbiased.
-struct HessianVectorProduct {
-  Eigen::VectorXd direction;
-  bool baseline = true;
-  static constexpr bool unbiased = true;
-  std::string name() const { return "HessianVectorProduct"; }
-  std::shared_ptr<const void> learn(Trace<double>& trace, const PilotContext& pilot) const;
   void sample(Trace<double>& trace, const SampleContext& context, GradientDraw& out) const;
 };
 

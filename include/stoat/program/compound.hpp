@@ -142,6 +142,7 @@ struct RareZero {
   void down_rate(std::int64_t, std::span<double> out) const { out[0] = 1 / (1 - q); }
   double mixture() const { return 1 - q; }
   MeasureValued<Binomial<double>> measure_valued(int) const { return {-1, Binomial<double>(0, q)}; }
+  S log_probability(std::int64_t k) const { return k == 0 ? S(log(q)) : S(log1p(-q)); }
   S mean() const { return S(1 - q); }
   void mean_derivative(std::span<double> out) const { out[0] = -1; }
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include <stoat/program/higher_order.hpp>
@@ -51,26 +52,32 @@ class Program {
     requires(!std::same_as<std::remove_cvref_t<F>, Program> && ProgramFor<std::remove_cvref_t<F>, T>)
   Program(F&& f) : model_(made(std::forward<F>(f))) {}
 
-  T operator()(Sampler<T>& draw, const Vector<T>& theta) const { return model_->run(draw, theta); }
-  Var<T> operator()(Sampler<Var<T>>& draw, const Vector<Var<T>>& theta) const { return model_->run(draw, theta); }
-  /// On Duals, if the program was made with with_duals(f) and T is double; else a Refusal.
-  Dual<double> operator()(Sampler<Dual<double>>& draw, const Vector<Dual<double>>& theta) const { return model_->run(draw, theta); }
-  Var<Dual<double>> operator()(Sampler<Var<Dual<double>>>& draw, const Vector<Var<Dual<double>>>& theta) const {
+  /// A run on S = T, Var<T>, or in double Dual<double> or Var<NestedDual<n>>, n = 1, 2, 3: the last ones if the program was made
+  /// with with_duals<n + 1>(f); else a Refusal.
+  template <class S>
+  S operator()(Sampler<S>& draw, const Vector<S>& theta) const {
     return model_->run(draw, theta);
   }
   /// Number of data that the program is about; 0 if it is about none.
   std::size_t data() const { return model_->data(); }
 
  private:
+  /// What derivatives of an order are made of: forward over reverse.
+  template <int Order>
+  using Higher = Var<NestedDual<Order - 1>>;
   struct Concept {
     virtual ~Concept() = default;
     virtual std::size_t data() const = 0;
     virtual T run(Sampler<T>&, const Vector<T>&) const = 0;
     virtual Var<T> run(Sampler<Var<T>>&, const Vector<Var<T>>&) const = 0;
-    virtual Dual<double> run(Sampler<Dual<double>>&, const Vector<Dual<double>>&) const { no_duals(); }
-    virtual Var<Dual<double>> run(Sampler<Var<Dual<double>>>&, const Vector<Var<Dual<double>>>&) const { no_duals(); }
-    [[noreturn]] static void no_duals() {
-      throw Refusal("the program is not compiled for Duals: make it with with_duals(f), in double");
+    virtual Dual<double> run(Sampler<Dual<double>>&, const Vector<Dual<double>>&) const { not_compiled(2); }
+    virtual Higher<2> run(Sampler<Higher<2>>&, const Vector<Higher<2>>&) const { not_compiled(2); }
+    virtual Higher<3> run(Sampler<Higher<3>>&, const Vector<Higher<3>>&) const { not_compiled(3); }
+    virtual Higher<4> run(Sampler<Higher<4>>&, const Vector<Higher<4>>&) const { not_compiled(4); }
+    [[noreturn]] static void not_compiled(int order) {
+      if (order == 2) throw Refusal("the program is not compiled for Duals: make it with with_duals(f), in double");
+      throw Refusal("the program is not compiled for derivatives of order " + std::to_string(order) + ": make it with with_duals<" +
+                    std::to_string(order) + ">(f), in double");
     }
   };
   template <class F>
@@ -88,14 +95,19 @@ class Program {
   struct DualModel final : Model<F> {
     using Model<F>::Model, Model<F>::run;
     Dual<double> run(Sampler<Dual<double>>& draw, const Vector<Dual<double>>& theta) const override { return this->f(draw, theta); }
-    Var<Dual<double>> run(Sampler<Var<Dual<double>>>& draw, const Vector<Var<Dual<double>>>& theta) const override {
-      return this->f(draw, theta);
+    Higher<2> run(Sampler<Higher<2>>& draw, const Vector<Higher<2>>& theta) const override { return this->f(draw, theta); }
+    Higher<3> run(Sampler<Higher<3>>& draw, const Vector<Higher<3>>& theta) const override { return higher<3>(draw, theta); }
+    Higher<4> run(Sampler<Higher<4>>& draw, const Vector<Higher<4>>& theta) const override { return higher<4>(draw, theta); }
+    template <int Order>
+    Higher<Order> higher(Sampler<Higher<Order>>& draw, const Vector<Higher<Order>>& theta) const {
+      if constexpr (F::order >= Order) return this->f(draw, theta);
+      else Concept::not_compiled(Order);
     }
   };
   template <class F>
   static std::shared_ptr<const Concept> made(F&& f) {
     using G = std::remove_cvref_t<F>;
-    if constexpr (requires { requires G::has_duals && std::same_as<T, double>; })
+    if constexpr (requires { requires(G::order >= 2) && std::same_as<T, double>; })
       return std::make_shared<const DualModel<G>>(std::forward<F>(f));
     else return std::make_shared<const Model<G>>(std::forward<F>(f));
   }

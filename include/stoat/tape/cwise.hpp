@@ -411,5 +411,7 @@ extern template Index detail::record_cwise<float>(Eigen::Index, std::span<const 
 extern template Index detail::record_cwise<double>(Eigen::Index, std::span<const detail::CwiseTerm<double>>);
 extern template Index detail::record_cwise<Dual<double>>(Eigen::Index, std::span<const detail::CwiseTerm<Dual<double>>>);
 extern template Index detail::record_cwise<Dual<double, 4>>(Eigen::Index, std::span<const detail::CwiseTerm<Dual<double, 4>>>);
+extern template Index detail::record_cwise<NestedDual<2>>(Eigen::Index, std::span<const detail::CwiseTerm<NestedDual<2>>>);
+extern template Index detail::record_cwise<NestedDual<3>>(Eigen::Index, std::span<const detail::CwiseTerm<NestedDual<3>>>);
 
 }  // namespace stoat

@@ -59,6 +59,15 @@ struct ScalarTraits<Dual<T, N>> {
 
 namespace detail {
 
+template <int Depth>
+struct Nested {
+  using type = Dual<typename Nested<Depth - 1>::type>;
+};
+template <>
+struct Nested<0> {
+  using type = double;
+};
+
 /// True if a and all its tangents are 0: then nothing is to be passed on.
 template <Number T>
 constexpr bool is_zero(T a) {
@@ -82,6 +91,10 @@ constexpr auto base_value(const Dual<T, N>& a) {
   return base_value(a.value());
 }
 }  // namespace detail
+
+/// Dual<Dual<... double>>, a number with its derivatives up to order Depth: NestedDual<0> is double, NestedDual<1> Dual<double>.
+template <int Depth>
+using NestedDual = typename detail::Nested<Depth>::type;
 
 template <class T, int N>
 std::ostream& operator<<(std::ostream& out, const Dual<T, N>& a) {

@@ -13,13 +13,15 @@ namespace detail {
 /// Numbers for which the operations on vectors and matrices are compiled into the library.
 template <class T>
 inline constexpr bool has_operations =
-    std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, Dual<double>> || std::same_as<T, Dual<double, 4>>;
+    std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, Dual<double>> || std::same_as<T, Dual<double, 4>> ||
+    std::same_as<T, NestedDual<2>> || std::same_as<T, NestedDual<3>>;
 
 /// An operand as a Dense<S>, checked in debug builds like a scalar variable. Copies are views.
 template <class S, class A>
 auto dense_operand(const A& a) {
-  static_assert(has_operations<ValueOf<S>>,
-                "stoat: vectors and matrices work in float, double, Dual<double> and Dual<double, 4>, and variables of these");
+  static_assert(
+      has_operations<ValueOf<S>>,
+      "stoat: vectors and matrices work in float, double, Dual<double, 1 or 4>, NestedDual<2 or 3>, and variables of these");
   const Dense<S, columns_of<A>> dense(evaluated(a));
   if constexpr (is_var<S>) check_tape(Tape<ValueOf<S>>::current(), dense.first(), dense.tag());
   return dense;

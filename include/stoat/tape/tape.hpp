@@ -294,6 +294,8 @@ extern template class Tape<float>;
 extern template class Tape<double>;
 extern template class Tape<Dual<double>>;
 extern template class Tape<Dual<double, 4>>;
+extern template class Tape<NestedDual<2>>;
+extern template class Tape<NestedDual<3>>;
 
 }  // namespace stoat
 
