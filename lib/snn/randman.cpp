@@ -66,7 +66,9 @@ Dataset randman(const Randman& o, std::uint64_t seed) {
     const RunKey key{seed, static_cast<std::uint64_t>(c), Purpose::data};
     const Eigen::ArrayXXd x = uniform(key, Use::points, o.samples_per_class, o.dimension);
     Steps steps(o.units, o.samples_per_class);
+#ifdef _OPENMP
 #pragma omp parallel for schedule(static)
+#endif
     for (int unit = 0; unit < o.units; ++unit) {
       const Eigen::ArrayXf y = coordinate(x, o.alpha, key, unit).cast<float>();
       const float least = y.minCoeff(), extent = y.maxCoeff() - least + 1e-7f;
