@@ -83,8 +83,9 @@ void plot_panels(const std::vector<Panel>& panels, std::size_t sample, double dt
   const int steps = panels[0].events.steps(), units = panels[0].events.units(), count = static_cast<int>(panels.size());
   // Points nearly as large as the space that a spike has, between a quarter and a whole of gnuplot's point.
   const double size = std::clamp(60.0 / std::max(units, steps), 0.25, 1.0);
-  std::string commands = "unset key\nset xlabel 'time (ms)'\nset ylabel 'unit'\nset xrange [0:" + exact(1000 * steps * dt) +
-                         "]\nset yrange [" + exact(units - 0.5) + ":-0.5]\nset multiplot layout 1," + std::to_string(count) + "\n";
+  std::string commands = "unset key\nset xlabel 'time (ms)'\nset ylabel 'unit'\nset xrange [" + exact(-500 * dt) + ":" +
+                         exact(1000 * (steps - 0.5) * dt) + "]\nset yrange [" + exact(units - 0.5) +
+                         ":-0.5]\nset multiplot layout 1," + std::to_string(count) + "\n";
   for (int k = 0; k < count; ++k) {
     if (count > 1) commands += "set title '" + panels[static_cast<std::size_t>(k)].name + "'\n";
     // A point outside of the axes, so that a sample without spikes is an empty plot and no error.

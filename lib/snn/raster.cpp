@@ -1,11 +1,11 @@
 #include <stoat/snn/raster.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -103,10 +103,10 @@ class Pbm {
 SpikeEvents read_pbm(const fs::path& path) {
   errno = 0;
   std::ifstream in(path, std::ios::binary);
-  const std::string content{std::istreambuf_iterator<char>(in), {}};
-  std::error_code error;
-  if (!in.is_open() || in.bad() || fs::is_directory(path, error))
-    throw Error("cannot read " + path.string() + ": " + std::strerror(errno != 0 ? errno : EIO));
+  std::string content;
+  for (std::array<char, 1 << 14> buffer; in.read(buffer.data(), buffer.size()), in.gcount() > 0;)
+    content.append(buffer.data(), static_cast<std::size_t>(in.gcount()));
+  if (!in.is_open() || in.bad()) throw Error("cannot read " + path.string() + ": " + std::strerror(errno != 0 ? errno : EIO));
   return Pbm(path, content).read();
 }
 
