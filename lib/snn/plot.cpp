@@ -1,0 +1,153 @@
+#include <stoat/snn/plot.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <system_error>
+#include <vector>
+
+#include <sys/wait.h>
+
+#include <stoat/driver/report.hpp>
+#include <stoat/error.hpp>
+
+namespace stoat::snn {
+namespace {
+
+namespace fs = std::filesystem;
+using report::exact;
+
+/// Text between single quotes; a quote inside becomes what the shell or gnuplot reads as one.
+std::string quoted(const std::string& text, const char* quote) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string(quote) : std::string(1, c);
+  return out + "'";
+}
+std::string for_shell(const std::string& text) { return quoted(text, "'\\''"); }
+std::string for_gnuplot(const std::string& text) { return quoted(text, "''"); }
+
+/// The picture at `file` from the data (CSV) and the commands that plot it; these name the data by the variable `data`.
+void draw(const fs::path& file, int width, int height, const std::string& csv, const std::string& commands) {
+  const bool svg = file.extension() == ".svg";
+  if (!svg && file.extension() != ".png")
+    throw InvalidArgument("cannot plot to " + file.string() + ": it ends in neither .svg nor .png");
+  fs::path data = file, script = file;
+  data.replace_extension(".csv");
+  script.replace_extension(".gp");
+  const std::string size = std::to_string(width) + "," + std::to_string(height);
+  report::write_file(data, csv);
+  report::write_file(script, (svg ? "set terminal svg size " + size + " dynamic font 'sans,13' background 'white'\n"
+                                  : "set terminal pngcairo size " + size + " font 'sans,11'\n") +
+                                 "set output " + for_gnuplot(file.filename().string()) +
+                                 "\ndata = " + for_gnuplot(data.filename().string()) +
+                                 "\nset datafile separator ','\nset encoding utf8\nset tics out nomirror\n" + commands);
+
+  const auto fail = [&](const std::string& why) {
+    std::error_code ignored;
+    fs::remove(file, ignored);
+    throw Error("cannot plot to " + file.string() + ": " + why);
+  };
+  const std::string folder = file.has_parent_path() ? file.parent_path().string() : ".";
+  const std::string command =
+      "{ cd " + for_shell(folder) + " && gnuplot -d " + for_shell("./" + script.filename().string()) + "; } 2>&1";
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  if (pipe == nullptr) fail("no shell could be started");
+  std::string output;
+  std::array<char, 512> buffer;
+  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) output.append(buffer.data(), n);
+  const int status = ::pclose(pipe);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) fail("gnuplot is not installed");
+  std::error_code error;
+  if (status != 0 || fs::file_size(file, error) == 0 || error) fail("gnuplot failed: " + output.substr(0, 400));
+}
+
+struct Panel {
+  std::string name;
+  const SpikeEvents& events;
+};
+
+void plot_panels(const std::vector<Panel>& panels, std::size_t sample, double dt, const fs::path& file) {
+  if (!(dt > 0 && std::isfinite(dt))) throw InvalidArgument("plot_raster: " + outside("dt", dt, "(0, infinity)"));
+  std::string csv = "panel,time_ms,unit\n";
+  for (std::size_t k = 0; k < panels.size(); ++k) {
+    const SpikeEvents& events = panels[k].events;
+    if (sample >= events.samples())
+      throw InvalidArgument("plot_raster: sample " + std::to_string(sample) + " of " + std::to_string(events.samples()) + " " +
+                            panels[k].name + " does not exist");
+    for (int step = 0; step < events.steps(); ++step) {
+      for (const SpikeEvents::Unit unit : events.at(sample, step))
+        csv += std::to_string(k) + ',' + exact(1000 * step * dt) + ',' + std::to_string(unit) + '\n';
+    }
+  }
+  const int steps = panels[0].events.steps(), units = panels[0].events.units(), count = static_cast<int>(panels.size());
+  // Points nearly as large as the space that a spike has, between a quarter and a whole of gnuplot's point.
+  const double size = std::clamp(60.0 / std::max(units, steps), 0.25, 1.0);
+  std::string commands = "unset key\nset xlabel 'time (ms)'\nset ylabel 'unit'\nset xrange [" + exact(-500 * dt) + ":" +
+                         exact(1000 * (steps - 0.5) * dt) + "]\nset yrange [" + exact(units - 0.5) +
+                         ":-0.5]\nset multiplot layout 1," + std::to_string(count) + "\n";
+  for (int k = 0; k < count; ++k) {
+    if (count > 1) commands += "set title '" + panels[static_cast<std::size_t>(k)].name + "'\n";
+    // A point outside of the axes, so that a sample without spikes is an empty plot and no error.
+    commands += "plot data skip 1 using ($1 == " + std::to_string(k) + " ? $2 : NaN):3 with points pt 7 ps " + exact(size) +
+                " lc rgb 'black', NaN\n";
+  }
+  draw(file, count > 1 ? 1000 : 640, 420, csv, commands + "unset multiplot\n");
+}
+
+}  // namespace
+
+void plot_raster(const SpikeEvents& events, std::size_t sample, double dt, const fs::path& file) {
+  plot_panels({{"events", events}}, sample, dt, file);
+}
+
+void plot_raster(const SpikeEvents& target, const SpikeEvents& output, std::size_t sample, double dt, const fs::path& file) {
+  if (target.steps() != output.steps() || target.units() != output.units()) {
+    const auto shape = [](const SpikeEvents& e) {
+      return std::to_string(e.steps()) + " steps x " + std::to_string(e.units()) + " units";
+    };
+    throw InvalidArgument("plot_raster: a target of " + shape(target) + " beside an output of " + shape(output));
+  }
+  plot_panels({{"target", target}, {"output", output}}, sample, dt, file);
+}
+
+void plot_weights(const Eigen::Ref<const Eigen::MatrixXd>& weights, const fs::path& file, const std::string& rows,
+                  const std::string& columns) {
+  if (weights.size() == 0) throw InvalidArgument("plot_weights: the matrix is empty");
+  std::string csv;
+  for (Eigen::Index i = 0; i < weights.rows(); ++i) {
+    for (Eigen::Index j = 0; j < weights.cols(); ++j) {
+      if (!std::isfinite(weights(i, j)))
+        throw InvalidArgument("plot_weights: " + outside("entry (" + std::to_string(i) + ", " + std::to_string(j) + ")",
+                                                         weights(i, j), "(-infinity, infinity)"));
+      csv += (j > 0 ? "," : "") + exact(weights(i, j));
+    }
+    csv += '\n';
+  }
+  // Colours and the histogram span [-limit, limit], so that zero is white and in the middle.
+  const double largest = weights.cwiseAbs().maxCoeff(), limit = largest > 0 ? largest : 1;
+  const int bins = std::clamp(2 * static_cast<int>(std::sqrt(static_cast<double>(weights.size())) / 2) + 1, 11, 61);
+  std::vector<int> histogram(static_cast<std::size_t>(bins));
+  for (Eigen::Index j = 0; j < weights.cols(); ++j) {
+    for (Eigen::Index i = 0; i < weights.rows(); ++i) {
+      const int bin = static_cast<int>((weights(i, j) / limit + 1) / 2 * bins);
+      ++histogram[static_cast<std::size_t>(std::min(bin, bins - 1))];
+    }
+  }
+  std::string block;
+  for (int bin = 0; bin < bins; ++bin)
+    block += exact(limit * ((2 * bin + 1.0) / bins - 1)) + ',' + std::to_string(histogram[static_cast<std::size_t>(bin)]) + '\n';
+
+  draw(file, 1000, 420, csv,
+       "$histogram << EOD\n" + block +
+           "EOD\nunset key\nset multiplot layout 1,2\n"
+           "set palette defined (-1 '#2166ac', 0 'white', 1 '#b2182b')\nset cbrange [" +
+           exact(-limit) + ":" + exact(limit) + "]\nset cblabel 'weight'\nset xlabel " + for_gnuplot(columns) + "\nset ylabel " +
+           for_gnuplot(rows) + "\nset xrange [-0.5:" + exact(static_cast<double>(weights.cols()) - 0.5) + "]\nset yrange [" +
+           exact(static_cast<double>(weights.rows()) - 0.5) + ":-0.5]\nplot data matrix with image\n" +
+           "set xlabel 'weight'\nset ylabel 'entries'\nset xrange [" + exact(-limit) + ":" + exact(limit) +
+           "]\nset yrange [0:*]\nset style fill solid\nset boxwidth 1 relative\n"
+           "plot $histogram using 1:2 with boxes lc rgb '#7f8792'\nunset multiplot\n");
+}
+
+}  // namespace stoat::snn
