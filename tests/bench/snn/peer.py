@@ -15,7 +15,7 @@ the derivative 10 s (1 - s) of their escape probability; the factor (1 - S) coun
 
 Variants:
   layer     one autograd function a layer sequence with a hand-written adjoint, on workspaces that
-            are reused from step to step; the input is a list of events.
+            are reused from step to step; the input is a list of events, made outside the step.
   dense     the same, with the input as a dense float tensor.
   tutorial  plain autograd, operation by operation, on a dense input.
 
@@ -33,6 +33,7 @@ import os
 import statistics
 import time
 from dataclasses import dataclass
+from typing import List, Optional
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,10 @@ def options():
 
 
 OPTIONS = options()
-os.environ["OPENBLAS_NUM_THREADS"] = str(OPTIONS.threads)  # read when the library is loaded
+# Read when the libraries are loaded. OpenBLAS and torch have a pool of threads each: waiting threads
+# of the one must soon stop spinning, or those of the other find no core.
+os.environ["OPENBLAS_NUM_THREADS"] = str(OPTIONS.threads)
+os.environ["GOMP_SPINCOUNT"] = "2000"
 
 import numpy  # noqa: E402
 import torch  # noqa: E402
@@ -110,8 +114,8 @@ class DenseInput:
     """A tensor of spikes (steps, batch, units) as the input of a layer."""
 
     def __init__(self, spikes):
-        self.steps, self.batch, _ = spikes.shape
-        self.rows = [spikes[a:b].flatten(0, 1) for a, b in chunks(self.steps, self.batch)]
+        steps, batch, _ = spikes.shape
+        self.rows = [spikes[a:b].flatten(0, 1) for a, b in chunks(steps, batch)]
 
     def project(self, chunk, weight):
         return self.rows[chunk] @ weight
@@ -121,33 +125,88 @@ class DenseInput:
 
 
 class EventInput:
-    """The same as events: a sum of weight rows for every step and sample that has any.
-
-    The transposed matrices are left in the order of time, so that a gradient reads the adjoint
-    once, from front to back.
-    """
+    """The same as events: sums of weight rows forward, of adjoint rows backward."""
 
     def __init__(self, spikes):
-        self.steps, self.batch, units = spikes.shape
-        self.bags = []
-        self.transposed = []
-        for begin, end in chunks(self.steps, self.batch):
+        steps, batch, _ = spikes.shape
+        self.by_row = []
+        self.by_unit = []
+        for begin, end in chunks(steps, batch):
             rows = spikes[begin:end].flatten(0, 1)
-            row, unit = rows.nonzero(as_tuple=True)
-            offsets = torch.searchsorted(row, torch.arange(len(rows)))
-            self.bags.append((unit.int(), offsets.int()))
-            self.transposed.append(
-                torch.sparse_coo_tensor(
-                    torch.stack((unit, row)), torch.ones(len(row)), (units, len(rows))
-                )
-            )
+            self.by_row.append(bags(rows))
+            self.by_unit.append(bags(rows.t()))
 
     def project(self, chunk, weight):
-        units, offsets = self.bags[chunk]
+        units, offsets = self.by_row[chunk]
         return F.embedding_bag(units, weight, offsets, mode="sum")
 
     def add_weight_gradient(self, chunk, adjoint, gradient):
-        gradient.addmm_(self.transposed[chunk], adjoint)
+        rows, offsets = self.by_unit[chunk]
+        gradient.add_(F.embedding_bag(rows, adjoint, offsets, mode="sum"))
+
+
+def bags(matrix):
+    """The columns of the nonzeros, row by row, and where each row begins."""
+    row, column = matrix.nonzero(as_tuple=True)
+    return column.int(), torch.searchsorted(row, torch.arange(len(matrix))).int()
+
+
+@torch.jit.script
+def advance(
+    drive: List[torch.Tensor],
+    potentials: List[torch.Tensor],
+    current: torch.Tensor,
+    spikes: List[torch.Tensor],
+    probabilities: List[torch.Tensor],
+    noise: List[torch.Tensor],
+    recurrent: Optional[torch.Tensor],
+    slope: float,
+    decay_mem: float,
+    decay_syn: float,
+):
+    """Steps of a LIF layer in place; neurons are stochastic where there is noise."""
+    for k in range(len(drive)):
+        s = spikes[k]
+        now = potentials[k]
+        after = potentials[k + 1]
+        if len(noise) > 0:
+            torch.sub(now, slope, out=probabilities[k]).sigmoid_()
+            torch.lt(noise[k], probabilities[k], out=s)
+        else:
+            torch.gt(now, slope, out=s)
+        torch.add(current, now, alpha=decay_mem, out=after)
+        after.addcmul_(after, s, value=-1.0)
+        if recurrent is not None:
+            drive[k].addmm_(s, recurrent)
+        torch.add(drive[k], current, alpha=decay_syn, out=current)
+
+
+@torch.jit.script
+def retreat(
+    slopes: List[torch.Tensor],
+    potential: torch.Tensor,
+    currents: List[torch.Tensor],
+    spikes: List[torch.Tensor],
+    adjoints: List[torch.Tensor],
+    recurrent: Optional[torch.Tensor],
+    total: torch.Tensor,
+    decay_mem: float,
+    decay_syn: float,
+):
+    """The adjoint of `advance`, in place.
+
+    `potential` and `currents`, one longer than the other lists, are adjoints of the states.
+    `slopes` holds surrogate derivatives, without recurrence already times `adjoints`, those of the
+    spikes.
+    """
+    for j in range(len(slopes)):
+        k = len(slopes) - 1 - j
+        if recurrent is not None:
+            torch.addmm(adjoints[k], currents[k + 1], recurrent, out=total)
+            slopes[k].mul_(total)
+        potential.addcmul_(potential, spikes[k], value=-1.0)
+        torch.add(potential, currents[k + 1], alpha=decay_syn, out=currents[k])
+        torch.add(slopes[k], potential, alpha=decay_mem, out=potential)
 
 
 class LifSequence(torch.autograd.Function):
@@ -163,8 +222,7 @@ class LifSequence(torch.autograd.Function):
     @staticmethod
     def backward(ctx, adjoint):
         weight, recurrent = ctx.saved_tensors
-        layer = ctx.layer
-        return (*layer.pull_back(ctx.source, weight, recurrent, adjoint), None)
+        return (*ctx.layer.pull_back(ctx.source, weight, recurrent, adjoint), None)
 
 
 class LifLayer(torch.nn.Module):
@@ -191,9 +249,13 @@ class LifLayer(torch.nn.Module):
         # What the surrogate needs: the potentials, or the probabilities of stochastic neurons.
         self.saved = torch.empty(steps + 1, batch, units)
         self.input_adjoint = None if source else torch.empty(steps, batch, inputs)
-        self.current_adjoint = torch.empty(longest + 1, batch, units)
-        self.slope = torch.empty(longest, batch, units)
+        self.currents = torch.empty(longest + 1, batch, units)
+        self.chunk = torch.empty(longest, batch, units)  # of noise, then of surrogate derivatives
         self.scratch = torch.empty(3, batch, units)
+        self.spike_slices = self.spikes.unbind()
+        self.saved_slices = self.saved.unbind()
+        self.current_slices = self.currents.unbind()
+        self.chunk_slices = self.chunk.unbind()
 
     def forward(self, spikes):
         return LifSequence.apply(spikes, self.weight, self.recurrent, self)
@@ -203,25 +265,27 @@ class LifLayer(torch.nn.Module):
         weight = weight * gain
         if recurrent is not None:
             recurrent = recurrent * gain
-        potential, current, noise = self.scratch.zero_().unbind()
-        spikes = self.spikes.unbind()
-        saved = self.saved.unbind()
-        potentials = [potential] * len(saved) if self.stochastic else saved
+        potential, current, _ = self.scratch.zero_().unbind()
+        potentials, noise = self.saved_slices, ()
+        if self.stochastic:
+            potentials, noise = (potential,) * len(self.saved_slices), self.chunk_slices
         potentials[0].zero_()
         for chunk, (begin, end) in enumerate(self.chunks):
             drive = source.project(chunk, weight).view(end - begin, *potential.shape)
-            for t, x in enumerate(drive.unbind(), begin):
-                s, now, after = spikes[t], potentials[t], potentials[t + 1]
-                if self.stochastic:
-                    probability = torch.sub(now, SLOPE, out=saved[t]).sigmoid_()
-                    torch.lt(uniform(noise), probability, out=s)
-                else:
-                    torch.gt(now, SLOPE, out=s)
-                torch.add(current, now, alpha=DECAY_MEM, out=after)
-                after.addcmul_(after, s, value=-1.0)
-                if recurrent is not None:
-                    x.addmm_(s, recurrent)
-                torch.add(x, current, alpha=DECAY_SYN, out=current)
+            if self.stochastic:
+                uniform(self.chunk[: end - begin])
+            advance(
+                drive.unbind(),
+                potentials[begin : end + 1],
+                current,
+                self.spike_slices[begin:end],
+                self.saved_slices[begin:end],
+                noise,
+                recurrent,
+                SLOPE,
+                DECAY_MEM,
+                DECAY_SYN,
+            )
         return self.spikes.detach()
 
     def pull_back(self, source, weight, recurrent, adjoint):
@@ -234,29 +298,29 @@ class LifLayer(torch.nn.Module):
             recurrent_back = (recurrent * gain).t()
             recurrent_gradient = torch.zeros_like(recurrent)
         potential, carried, total = self.scratch.zero_().unbind()
-        spikes = self.spikes.unbind()
-        adjoints = adjoint.unbind()
         for chunk in reversed(range(len(self.chunks))):
             begin, end = self.chunks[chunk]
+            length = end - begin
             slope = self.surrogate(begin, end)
             if recurrent is None:
                 slope.mul_(adjoint[begin:end])
-            slopes = slope.unbind()
             # currents[k] is the adjoint of the current at step begin + k, which is that of the
             # synaptic input one step earlier.
-            currents = self.current_adjoint[: end - begin + 1].unbind()
-            currents[-1].copy_(carried)
-            for k in reversed(range(end - begin)):
-                t = begin + k
-                if recurrent is not None:
-                    torch.addmm(adjoints[t], currents[k + 1], recurrent_back, out=total)
-                    slopes[k].mul_(total)
-                potential.addcmul_(potential, spikes[t], value=-1.0)
-                torch.add(potential, currents[k + 1], alpha=DECAY_SYN, out=currents[k])
-                torch.add(slopes[k], potential, alpha=DECAY_MEM, out=potential)
-            carried.copy_(currents[0])
+            self.current_slices[length].copy_(carried)
+            retreat(
+                self.chunk_slices[:length],
+                potential,
+                self.current_slices[: length + 1],
+                self.spike_slices[begin:end],
+                () if recurrent is None else adjoint[begin:end].unbind(),
+                recurrent_back,
+                total,
+                DECAY_MEM,
+                DECAY_SYN,
+            )
+            carried.copy_(self.current_slices[0])
 
-            inputs = self.current_adjoint[1 : end - begin + 1].flatten(0, 1)
+            inputs = self.currents[1 : length + 1].flatten(0, 1)
             source.add_weight_gradient(chunk, inputs, weight_gradient)
             if recurrent is not None:
                 recurrent_gradient.addmm_(self.spikes[begin:end].flatten(0, 1).t(), inputs)
@@ -270,7 +334,7 @@ class LifLayer(torch.nn.Module):
     def surrogate(self, begin, end):
         """dS/dU of some steps; without the factor 10 where neurons are stochastic."""
         saved = self.saved[begin:end]
-        slope = self.slope[: end - begin]
+        slope = self.chunk[: end - begin]
         if self.stochastic:
             return torch.addcmul(saved, saved, saved, value=-1.0, out=slope)
         return torch.sub(saved, SLOPE, out=slope).abs_().add_(1.0).pow_(-2)
@@ -326,7 +390,7 @@ class ReadoutLayer(torch.nn.Module):
         accumulate(slices, DECAY_SYN)
         rows = self.adjoint[2:].flatten(0, 1)
         torch.mm(rows, (weight * gain).t(), out=self.input_adjoint[:-2].flatten(0, 1))
-        return self.input_adjoint, (spikes[:-2].flatten(0, 1).t() @ rows).mul_(gain)
+        return self.input_adjoint, (rows.t() @ spikes[:-2].flatten(0, 1)).mul_(gain).t()
 
 
 def accumulate(slices, decay):
