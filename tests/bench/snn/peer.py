@@ -72,8 +72,8 @@ def options():
 
 
 OPTIONS = options()
-# Read when the libraries are loaded. OpenBLAS and torch have a pool of threads each: waiting threads
-# of the one must soon stop spinning, or those of the other find no core.
+# Read when the libraries are loaded. OpenBLAS and torch have a pool of threads each: waiting
+# threads of the one must soon stop spinning, or those of the other find no core.
 os.environ["OPENBLAS_NUM_THREADS"] = str(OPTIONS.threads)
 os.environ["GOMP_SPINCOUNT"] = "2000"
 
