@@ -84,11 +84,13 @@ void Connection::pack(const T* w, T* packed) const {
   if (!linear_) return;
   const int cols = kernels::padded(inputs_);
   for (int i = 0; i < outputs_; ++i)
-    for (int k = 0; k < cols; ++k) packed[static_cast<std::ptrdiff_t>(i) * cols + k] = k < inputs_ ? w[static_cast<std::ptrdiff_t>(k) * outputs_ + i] : T(0);
+    for (int k = 0; k < cols; ++k)
+      packed[static_cast<std::ptrdiff_t>(i) * cols + k] = k < inputs_ ? w[static_cast<std::ptrdiff_t>(k) * outputs_ + i] : T(0);
 }
 
 template <class T>
-void Connection::backward(const T* w, const T* packed, const T* g, std::ptrdiff_t ld_g, int rows, T* out, std::ptrdiff_t ld_out) const {
+void Connection::backward(const T* w, const T* packed, const T* g, std::ptrdiff_t ld_g, int rows, T* out,
+                          std::ptrdiff_t ld_out) const {
   const auto& k = kernels::best<T>();
   if (linear_) {
     k.multiply(out, ld_out, g, ld_g, rows, outputs_, packed, kernels::padded(inputs_));
@@ -102,13 +104,12 @@ void Connection::backward(const T* w, const T* packed, const T* g, std::ptrdiff_
     }
 }
 
-#define INSTANTIATE(T)                                                             \
-  template class Rows<T>;                                                          \
-  template void Connection::forward(const Active<T>&, const T*, T*) const;         \
-  template void Connection::gradient(const Active<T>&, const T*, T*) const;        \
-  template void Connection::pack(const T*, T*) const;                              \
-  template void Connection::backward(const T*, const T*, const T*, std::ptrdiff_t, \
-                                     int, T*, std::ptrdiff_t) const;
+#define INSTANTIATE(T)                                                      \
+  template class Rows<T>;                                                   \
+  template void Connection::forward(const Active<T>&, const T*, T*) const;  \
+  template void Connection::gradient(const Active<T>&, const T*, T*) const; \
+  template void Connection::pack(const T*, T*) const;                       \
+  template void Connection::backward(const T*, const T*, const T*, std::ptrdiff_t, int, T*, std::ptrdiff_t) const;
 INSTANTIATE(float)
 INSTANTIATE(double)
 

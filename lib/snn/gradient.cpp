@@ -15,8 +15,8 @@
 namespace stoat::snn {
 namespace {
 
-/// Samples that go through the network at once. Where a layer is recurrent, several share a product with its weights; else the state
-/// of one sample stays in the cache.
+/// Samples that go through the network at once. Where a layer is recurrent, several share a product with its weights; else the
+/// state of one sample stays in the cache.
 int chunk_size(const detail::Stages& stages) {
   for (const Stage& stage : stages.list)
     if (stage.recurrent) return 12;
@@ -37,7 +37,8 @@ int predicted_label(const Loss& loss, const Signal<T>& o, int g) {
       for (int c = 0; c < o.units; ++c) total += std::exp(static_cast<double>(row[c] - top));
       for (int c = 0; c < o.units; ++c) score[static_cast<std::size_t>(c)] += std::exp(static_cast<double>(row[c] - top)) / total;
     } else {
-      for (int c = 0; c < o.units; ++c) score[static_cast<std::size_t>(c)] = std::max(score[static_cast<std::size_t>(c)], static_cast<double>(row[c]));
+      for (int c = 0; c < o.units; ++c)
+        score[static_cast<std::size_t>(c)] = std::max(score[static_cast<std::size_t>(c)], static_cast<double>(row[c]));
     }
   }
   return static_cast<int>(std::max_element(score.begin(), score.end()) - score.begin());
@@ -59,7 +60,8 @@ struct SurrogateGradient<T>::State {
 
   explicit State(Objective o) : objective(std::move(o)) {}
 
-  BatchResult run(const Eigen::VectorX<T>& theta, std::span<const std::size_t> batch, const RunKey& key, Eigen::VectorX<T>* gradient);
+  BatchResult run(const Eigen::VectorX<T>& theta, std::span<const std::size_t> batch, const RunKey& key,
+                  Eigen::VectorX<T>* gradient);
   struct Part {
     double loss = 0;
     std::size_t correct = 0;
@@ -71,11 +73,9 @@ struct SurrogateGradient<T>::State {
 };
 
 template <class T>
-typename SurrogateGradient<T>::State::Part SurrogateGradient<T>::State::block(Worker& worker, const Vector<T>& theta,
-                                                                             const Packed<T>* packed,
-                                                                             std::span<const std::size_t> batch, std::size_t first,
-                                                                             std::size_t last, RunKey key, Eigen::VectorX<T>* gradient,
-                                                                             std::vector<int>& predicted) const {
+typename SurrogateGradient<T>::State::Part SurrogateGradient<T>::State::block(
+    Worker& worker, const Vector<T>& theta, const Packed<T>* packed, std::span<const std::size_t> batch, std::size_t first,
+    std::size_t last, RunKey key, Eigen::VectorX<T>* gradient, std::vector<int>& predicted) const {
   const Network& network = objective.network();
   const detail::Stages& stages = *network.stages();
   const Dataset& data = objective.data();
@@ -147,7 +147,8 @@ BatchResult SurrogateGradient<T>::State::run(const Eigen::VectorX<T>& theta, std
                                              Eigen::VectorX<T>* gradient) {
   const Network& network = objective.network();
   if (theta.size() != network.parameters())
-    throw InvalidArgument("the network has " + std::to_string(network.parameters()) + " parameters, not " + std::to_string(theta.size()));
+    throw InvalidArgument("the network has " + std::to_string(network.parameters()) + " parameters, not " +
+                          std::to_string(theta.size()));
   if (batch.empty()) throw InvalidArgument("the batch is empty");
   for (const std::size_t sample : batch)
     if (sample >= objective.data().size())

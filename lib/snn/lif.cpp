@@ -20,20 +20,20 @@ struct Layers {
   const Stage* stage;
   const Lif* lif;
   Signal<T> in, out;
-  const T *w, *v;                       // weights
-  Index w_at, v_at, taus_at;            // their variables
-  const T *packed_w, *packed_v;         // and copies for back-projections
-  int n, stride, samples, steps;        // units, padded
-  T *a_m, *a_s;                         // decays of each unit
-  T a_a;                                // of the adaptation
-  T *threshold;                         // rows
-  T *u, *before, *current, *adapted;    // histories: membranes, the same before the reset, currents, adaptation; null if not needed
-  std::uint64_t *spikes, *refractory;   // bits of each row
-  const std::uint64_t* nothing;         // a row without bits
-  T* means;                             // probabilities in place of spikes
-  T* uniform;                           // what decided the spikes, if replays need it
-  Edges<T>* edges;                      // of draws that are sites
-  Index z_at;                           // variables of the distances to threshold, if there are any
+  const T *w, *v;                      // weights
+  Index w_at, v_at, taus_at;           // their variables
+  const T *packed_w, *packed_v;        // and copies for back-projections
+  int n, stride, samples, steps;       // units, padded
+  T *a_m, *a_s;                        // decays of each unit
+  T a_a;                               // of the adaptation
+  T* threshold;                        // rows
+  T *u, *before, *current, *adapted;   // histories: membranes, the same before the reset, currents, adaptation; null if not needed
+  std::uint64_t *spikes, *refractory;  // bits of each row
+  const std::uint64_t* nothing;        // a row without bits
+  T* means;                            // probabilities in place of spikes
+  T* uniform;                          // what decided the spikes, if replays need it
+  Edges<T>* edges;                     // of draws that are sites
+  Index z_at;                          // variables of the distances to threshold, if there are any
 
   std::ptrdiff_t row(int g, int t) const { return (static_cast<std::ptrdiff_t>(g) * steps + t) * stride; }
   std::ptrdiff_t bits(int g, int t) const { return (static_cast<std::ptrdiff_t>(g) * steps + t) * words(n); }
@@ -160,8 +160,8 @@ void Layers<T>::run(Pass<T>& pass) {
         }
         for (int w = 0; w < words(n); ++w) now[w] &= ~resting[w];
       }
-      k.membrane(su, si, a_m, a_s, drop_u(g, t, room.data()), drop_i(g, t, room.data() + words(n)), before ? before + row(g, t) : nullptr,
-                 stride);
+      k.membrane(su, si, a_m, a_s, drop_u(g, t, room.data()), drop_i(g, t, room.data() + words(n)),
+                 before ? before + row(g, t) : nullptr, stride);
       if (adapted)
         for (int i = 0; i < n; ++i) sa[i] = a_a * sa[i] + (bit(now, i) ? T(1) - a_a : T(0));
       connect(g, t, inputs, stage->recurrent ? &own : nullptr, si);
@@ -198,8 +198,8 @@ void Layers<T>::run_means(Pass<T>& pass) {
   }
 }
 
-/// The effect of each spike at step t on what the later spikes of its own neuron are worth: (2 S[t] - 1) times the sum over t' >= t of
-/// later[t'] (S[t'] - S'[t']), S' the neuron with the spike flipped, under the same currents and random numbers.
+/// The effect of each spike at step t on what the later spikes of its own neuron are worth: (2 S[t] - 1) times the sum over t' >= t
+/// of later[t'] (S[t'] - S'[t']), S' the neuron with the spike flipped, under the same currents and random numbers.
 template <class T>
 void Layers<T>::replayed(int g, int t, const T* later, T* effect, T* scratch) const {
   T* const su = scratch;  // of the flipped neurons
@@ -274,7 +274,8 @@ void Layers<T>::back(T* adjoints) {
   self.bits = spikes, self.numbers = nullptr;
   Rows<T> own(self);
   T* const spike_adjoints = adjoints + out.at;
-  // What was added to the currents in each step. Nobody reads the adjoints of spikes that are not sites, so it can take their place.
+  // What was added to the currents in each step. Nobody reads the adjoints of spikes that are not sites, so it can take their
+  // place.
   std::vector<T> drives(edges || z_at || replays ? out.size() : 0), effects(replays ? out.size() : 0);
   T* const drive = drives.empty() ? spike_adjoints : drives.data();
   for (int t = steps - 1; t >= 0; --t) {
@@ -304,8 +305,8 @@ void Layers<T>::back(T* adjoints) {
         // The adjoint of z once more, for the threshold.
         for (int i = 0; i < n; ++i) {
           const T total = spike[i] - (reset ? reset[i] * u_adjoint[i] : T(0));
-          aa[stride * g + i] = a_a * aa[stride * g + i] -
-                               static_cast<T>(lif->adaptation) * ((open ? slope[i] * total : T(0)) + (az ? az[i] : T(0)));
+          aa[stride * g + i] =
+              a_a * aa[stride * g + i] - static_cast<T>(lif->adaptation) * ((open ? slope[i] * total : T(0)) + (az ? az[i] : T(0)));
         }
       }
       k.membrane_back(u_adjoint, i_adjoint, spike, az, open ? slope : no_slope, reset, a_m, a_s, drop_u(g, t, room.data()),
@@ -316,8 +317,7 @@ void Layers<T>::back(T* adjoints) {
   }
   // What passed through the edges is what estimators find as the adjoint of a spike.
   if (replays) std::copy(effects.begin(), effects.end(), spike_adjoints);
-  if (in.at)
-    stage->input.backward(w, packed_w, drive, stride, samples * steps, adjoints + in.at, in.stride);
+  if (in.at) stage->input.backward(w, packed_w, drive, stride, samples * steps, adjoints + in.at, in.stride);
   if (taus && taus_at) learn_tau(d_mem, d_syn, adjoints);
 }
 
@@ -443,14 +443,16 @@ void Layers<T>::tangents(typename Tape<T>::Lanes* tangent) {
             d_am = -a_m[i] * std::log(a_m[i]) * tangent[taus_at + static_cast<Index>(each ? i : 0)][l];
             d_as = -a_s[i] * std::log(a_s[i]) * tangent[taus_at + static_cast<Index>(each ? n + i : 1)][l];
           }
-          const T du = a_m[i] * keep_u * s.u[l] + (T(1) - a_m[i]) * keep_i * s.i[l] - change * d + d_am * (keep_u * row_u - keep_i * row_i);
+          const T du =
+              a_m[i] * keep_u * s.u[l] + (T(1) - a_m[i]) * keep_i * s.i[l] - change * d + d_am * (keep_u * row_u - keep_i * row_i);
           s.i[l] = a_s[i] * s.i[l] + d_as * row_i;
           s.u[l] = du;
           s.a[l] = a_a * s.a[l] + (T(1) - a_a) * d;
         }
       }
       auto* const y = reinterpret_cast<Lanes*>(added.data());
-      connect_tangents(stage->input, inputs(g, t), w, w_at ? tangent + w_at : nullptr, in.at ? tangent + in.at + in.row(g, t) : nullptr, y);
+      connect_tangents(stage->input, inputs(g, t), w, w_at ? tangent + w_at : nullptr,
+                       in.at ? tangent + in.at + in.row(g, t) : nullptr, y);
       if (stage->recurrent) connect_tangents(*stage->recurrent, own(g, t), v, v_at ? tangent + v_at : nullptr, ds, y);
       for (int i = 0; i < n; ++i)
         for (int l = 0; l < lanes; ++l) state[static_cast<std::size_t>(i)].i[l] += y[i][l];
@@ -511,7 +513,8 @@ Signal<T> lif_layer(Pass<T>& pass, std::size_t number, const Signal<T>& in) {
   layer.nothing = nothing;
   layer.u = pass.template allocate<T>(size);
   const bool replays = lif.reset == Reset::replay;
-  if (lif.reset == Reset::differentiated && lif.reset_kind == ResetKind::all && recording) layer.before = pass.template allocate<T>(size);
+  if (lif.reset == Reset::differentiated && lif.reset_kind == ResetKind::all && recording)
+    layer.before = pass.template allocate<T>(size);
   if (means || (recording && (replays || lif.learned_tau != Learned::none))) layer.current = pass.template allocate<T>(size);
   if (lif.adaptation != 0) layer.adapted = pass.template allocate<T>(size);
   if (means) {

@@ -82,7 +82,8 @@ Eigen::MatrixX<T> raster(const Signal<T>& signal, int g) {
 }
 
 template <class T>
-Cost<T> cost(Pass<T>& pass, const MaxOverTimeCrossEntropy&, const Stage&, const Signal<T>& o, int g, const Dataset& data, std::size_t datum) {
+Cost<T> cost(Pass<T>& pass, const MaxOverTimeCrossEntropy&, const Stage&, const Signal<T>& o, int g, const Dataset& data,
+             std::size_t datum) {
   std::vector<T> top(static_cast<std::size_t>(o.units)), softmax;
   std::vector<int> when(top.size());
   for (int c = 0; c < o.units; ++c) {
@@ -93,7 +94,8 @@ Cost<T> cost(Pass<T>& pass, const MaxOverTimeCrossEntropy&, const Stage&, const 
   for (int t = 2; t < o.steps; ++t) {
     const T* const row = o.numbers + o.row(g, t);
     for (int c = 0; c < o.units; ++c)
-      if (row[c] > top[static_cast<std::size_t>(c)]) top[static_cast<std::size_t>(c)] = row[c], when[static_cast<std::size_t>(c)] = t;
+      if (row[c] > top[static_cast<std::size_t>(c)])
+        top[static_cast<std::size_t>(c)] = row[c], when[static_cast<std::size_t>(c)] = t;
   }
   const auto label = static_cast<std::size_t>(data.labels[datum]);
   const T value = log_sum_exp(top, softmax) - top[label];
@@ -105,7 +107,8 @@ Cost<T> cost(Pass<T>& pass, const MaxOverTimeCrossEntropy&, const Stage&, const 
 }
 
 template <class T>
-Cost<T> cost(Pass<T>& pass, const SumOfSoftmaxCrossEntropy&, const Stage&, const Signal<T>& o, int g, const Dataset& data, std::size_t datum) {
+Cost<T> cost(Pass<T>& pass, const SumOfSoftmaxCrossEntropy&, const Stage&, const Signal<T>& o, int g, const Dataset& data,
+             std::size_t datum) {
   const auto classes = static_cast<std::size_t>(o.units);
   std::vector<T> q(classes), x(classes), softmax;
   std::vector<T> all(static_cast<std::size_t>(o.steps) * classes);
@@ -147,7 +150,8 @@ Cost<T> cost(Pass<T>& pass, const MeanOutput& loss, const Stage&, const Signal<T
 
 /// Mean over units of 1/2 |kernel * (Z - S)|^2, with the derivative in S.
 template <class T>
-Cost<T> distance(Pass<T>& pass, const std::vector<double>& kernel, const Signal<T>& s, int g, const Dataset& data, std::size_t datum) {
+Cost<T> distance(Pass<T>& pass, const std::vector<double>& kernel, const Signal<T>& s, int g, const Dataset& data,
+                 std::size_t datum) {
   const Eigen::MatrixX<T> error = data.targets.raster(datum).template cast<T>() - raster(s, g);
   Eigen::MatrixX<T> filtered = Eigen::MatrixX<T>::Zero(s.steps, s.units);
   for (int k = 0; k < std::min<int>(static_cast<int>(kernel.size()), s.steps); ++k)
@@ -165,7 +169,8 @@ Cost<T> distance(Pass<T>& pass, const std::vector<double>& kernel, const Signal<
 }
 
 template <class T>
-Cost<T> cost(Pass<T>& pass, const VanRossum& loss, const Stage&, const Signal<T>& s, int g, const Dataset& data, std::size_t datum) {
+Cost<T> cost(Pass<T>& pass, const VanRossum& loss, const Stage&, const Signal<T>& s, int g, const Dataset& data,
+             std::size_t datum) {
   std::vector<double> kernel(static_cast<std::size_t>(s.steps));
   for (std::size_t k = 0; k < kernel.size(); ++k) {
     const double t = static_cast<double>(k) * loss.dt;
@@ -180,7 +185,8 @@ Cost<T> cost(Pass<T>& pass, const SpikeMse&, const Stage&, const Signal<T>& s, i
 }
 
 template <class T>
-Cost<T> cost(Pass<T>& pass, const SpikeLogLikelihood&, const Stage& last, const Signal<T>& s, int g, const Dataset& data, std::size_t datum) {
+Cost<T> cost(Pass<T>& pass, const SpikeLogLikelihood&, const Stage& last, const Signal<T>& s, int g, const Dataset& data,
+             std::size_t datum) {
   const SpikeFunction& f = last.lif()->escape;
   Costs<T> costs(pass, s.membrane);
   const double scale = 1.0 / s.units;
@@ -269,7 +275,7 @@ Cost<T> regularizer_of(Pass<T>& pass, const Regularizer& regularizer, const Sign
   return std::visit([&](const auto& r) { return cost(pass, r, spikes, g); }, regularizer);
 }
 
-#define INSTANTIATE(T)                                                                                                           \
+#define INSTANTIATE(T)                                                                                               \
   template Cost<T> loss_of(Pass<T>&, const Loss&, const Stage&, const Signal<T>&, int, const Dataset&, std::size_t); \
   template Cost<T> regularizer_of(Pass<T>&, const Regularizer&, const Signal<T>&, int);
 INSTANTIATE(float)

@@ -11,7 +11,9 @@
 namespace stoat::snn {
 namespace {
 
-std::string at(std::size_t position, const char* what) { return "Network: layer " + std::to_string(position + 1) + " (" + what + "): "; }
+std::string at(std::size_t position, const char* what) {
+  return "Network: layer " + std::to_string(position + 1) + " (" + what + "): ";
+}
 
 void require_positive(const std::string& where, const char* name, int x) {
   if (x < 1) throw InvalidArgument(where + outside(name, x, "[1, infinity)"));
@@ -85,9 +87,11 @@ class Builder {
       throw InvalidArgument(at(position, "Lif") + "own-replay (Reset::replay) needs stochastic spikes");
     if (lif.recurrent) {
       if (lif.recurrent_kernel > 0)
-        stage.recurrent = Connection::convolution(channels_, positions_, {channels_, lif.recurrent_kernel, 1, lif.recurrent_kernel / 2});
+        stage.recurrent =
+            Connection::convolution(channels_, positions_, {channels_, lif.recurrent_kernel, 1, lif.recurrent_kernel / 2});
       else stage.recurrent = Connection::linear(stage.units, stage.units);
-      stage.recurrent_weights = part(" recurrent weights", stage.recurrent->rows(), stage.recurrent->cols(), stage.recurrent->fan_in());
+      stage.recurrent_weights =
+          part(" recurrent weights", stage.recurrent->rows(), stage.recurrent->cols(), stage.recurrent->fan_in());
       s_.parts.back().recurrent = true;
     }
     if (lif.learned_tau != Learned::none) {
@@ -160,13 +164,15 @@ void describe(std::ostream& out, const Stage& stage) {
 template <class T>
 void check_inputs(const Network& network, const Eigen::VectorX<T>& theta, const SpikeEvents& inputs) {
   if (theta.size() != network.parameters())
-    throw InvalidArgument("the network has " + std::to_string(network.parameters()) + " parameters, not " + std::to_string(theta.size()));
+    throw InvalidArgument("the network has " + std::to_string(network.parameters()) + " parameters, not " +
+                          std::to_string(theta.size()));
   for (Eigen::Index i = 0; i < theta.size(); ++i)
     if (!std::isfinite(theta[i]))
       throw InvalidArgument("parameter " + std::to_string(i) + " is " + std::to_string(static_cast<double>(theta[i])));
   if (inputs.units() != network.inputs() || inputs.steps() != network.steps())
     throw InvalidArgument("inputs of " + std::to_string(inputs.units()) + " units x " + std::to_string(inputs.steps()) +
-                          " steps do not fit a network of " + std::to_string(network.inputs()) + " x " + std::to_string(network.steps()));
+                          " steps do not fit a network of " + std::to_string(network.inputs()) + " x " +
+                          std::to_string(network.steps()));
 }
 
 }  // namespace
@@ -177,7 +183,8 @@ Network::Network(int inputs, int steps, std::vector<Layer> layers) {
   auto stages = std::make_shared<detail::Stages>();
   stages->inputs = inputs, stages->steps = steps, stages->layers = std::move(layers);
   Builder builder(*stages);
-  for (std::size_t i = 0; i < stages->layers.size(); ++i) std::visit([&](const auto& layer) { builder(i, layer); }, stages->layers[i]);
+  for (std::size_t i = 0; i < stages->layers.size(); ++i)
+    std::visit([&](const auto& layer) { builder(i, layer); }, stages->layers[i]);
   builder.end();
   stages_ = std::move(stages);
 }

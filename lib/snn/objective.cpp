@@ -13,14 +13,15 @@ void check(const Network& network, const Dataset& data, const Loss& loss) {
   if (data.size() == 0) throw InvalidArgument("Objective: there are no data");
   if (data.inputs.units() != network.inputs() || data.inputs.steps() != network.steps())
     throw InvalidArgument("Objective: data of " + std::to_string(data.inputs.units()) + " units x " +
-                          std::to_string(data.inputs.steps()) + " steps do not fit a network of " + std::to_string(network.inputs()) +
-                          " x " + std::to_string(network.steps()));
+                          std::to_string(data.inputs.steps()) + " steps do not fit a network of " +
+                          std::to_string(network.inputs()) + " x " + std::to_string(network.steps()));
   const auto labels = [&](const char* name) {
     const std::string where = std::string("Objective: ") + name + ": ";
     if (data.labels.empty()) throw InvalidArgument(where + "the data have no labels");
     if (!network.has_readout()) throw InvalidArgument(where + "the network has no readout");
     if (network.outputs() < data.classes)
-      throw InvalidArgument(where + std::to_string(network.outputs()) + " outputs for " + std::to_string(data.classes) + " classes");
+      throw InvalidArgument(where + std::to_string(network.outputs()) + " outputs for " + std::to_string(data.classes) +
+                            " classes");
   };
   const auto targets = [&](const char* name) {
     const std::string where = std::string("Objective: ") + name + ": ";
@@ -34,7 +35,8 @@ void check(const Network& network, const Dataset& data, const Loss& loss) {
   if (std::holds_alternative<MaxOverTimeCrossEntropy>(loss)) labels("MaxOverTimeCrossEntropy");
   if (std::holds_alternative<SumOfSoftmaxCrossEntropy>(loss)) labels("SumOfSoftmaxCrossEntropy");
   if (const MeanOutput* mean = std::get_if<MeanOutput>(&loss); mean && (mean->output < 0 || mean->output >= network.outputs()))
-    throw InvalidArgument("Objective: MeanOutput: " + outside("output", mean->output, "[0, " + std::to_string(network.outputs()) + ")"));
+    throw InvalidArgument("Objective: MeanOutput: " +
+                          outside("output", mean->output, "[0, " + std::to_string(network.outputs()) + ")"));
   if (const VanRossum* r = std::get_if<VanRossum>(&loss)) {
     targets("VanRossum");
     if (!(r->tau_decay > 0 && r->tau_rise > 0 && r->dt > 0 && r->tau_decay > r->tau_rise && std::isfinite(r->amplitude)))
@@ -51,9 +53,12 @@ void check(const Network& network, const Dataset& data, const Loss& loss) {
 void check(const Regularizer& regularizer) {
   std::visit(
       [](const auto& r) {
-        if (!(r.strength >= 0 && std::isfinite(r.strength))) throw InvalidArgument("Regularizer: " + outside("strength", r.strength, "[0, infinity)"));
-        if (!std::isfinite(r.threshold)) throw InvalidArgument("Regularizer: " + outside("threshold", r.threshold, "(-infinity, infinity)"));
-        if (r.power != 1 && r.power != 2) throw InvalidArgument("Regularizer: power = " + std::to_string(r.power) + " is not 1 or 2");
+        if (!(r.strength >= 0 && std::isfinite(r.strength)))
+          throw InvalidArgument("Regularizer: " + outside("strength", r.strength, "[0, infinity)"));
+        if (!std::isfinite(r.threshold))
+          throw InvalidArgument("Regularizer: " + outside("threshold", r.threshold, "(-infinity, infinity)"));
+        if (r.power != 1 && r.power != 2)
+          throw InvalidArgument("Regularizer: power = " + std::to_string(r.power) + " is not 1 or 2");
       },
       regularizer);
 }
@@ -89,7 +94,8 @@ template <class S>
 S Objective::operator()(Sampler<S>& draw, const Vector<S>& theta, std::size_t datum) const {
   using T = ValueOf<S>;
   if (theta.size() != network_.parameters())
-    throw InvalidArgument("the network has " + std::to_string(network_.parameters()) + " parameters, not " + std::to_string(theta.size()));
+    throw InvalidArgument("the network has " + std::to_string(network_.parameters()) + " parameters, not " +
+                          std::to_string(theta.size()));
   const detail::Stages& stages = *network_.stages();
   std::conditional_t<is_var<S>, RecordedCoins<T>, PlainCoins<T>> coins(draw);
   const Scratch<T> scratch;
@@ -101,7 +107,9 @@ S Objective::operator()(Sampler<S>& draw, const Vector<S>& theta, std::size_t da
   }
   pass.membranes = std::holds_alternative<SpikeLogLikelihood>(loss_);
   Signal<T> input{.steps = network_.steps(), .units = network_.inputs(), .stride = kernels::padded(network_.inputs())};
-  input.events = &data_->inputs, input.which = &datum;
+  auto* const which = pass.template allocate<std::size_t>(1);  // the sweeps come when we have returned
+  *which = datum;
+  input.events = &data_->inputs, input.which = which;
   const std::vector<Signal<T>> out = run_layers(pass, input);
   const auto variable = [&](const Cost<T>& cost) {
     if constexpr (is_var<S>) return cost.at ? S(cost.value, cost.at, draw.tape().tag()) : S(cost.value);

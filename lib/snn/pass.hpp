@@ -58,8 +58,8 @@ class SpikeSource {
   virtual Coins coins() const { return Coins::outcomes; }
   /// A layer begins. If draws are sites of a recording, the edges between them and the distances to threshold, else null.
   virtual Edges<T>* begin(int layer, std::size_t sites) = 0;
-  /// Decides the spikes of a row from the distances z to threshold. `f` is scratch for n padded numbers; `membrane` and `spike` are the
-  /// variables of the first z and the first spike of the row.
+  /// Decides the spikes of a row from the distances z to threshold. `f` is scratch for n padded numbers; `membrane` and `spike` are
+  /// the variables of the first z and the first spike of the row.
   virtual void decide(const Lif& lif, int sample, int step, const T* z, T* f, int units, std::uint64_t* bits, Index membrane,
                       Index spike) = 0;
   /// The uniform numbers behind the decisions of a row, in [0, 1): a spike where one is below the probability.
@@ -73,9 +73,9 @@ template <class T>
 struct Pass {
   const detail::Stages& stages;
   const T* theta;
-  Index theta_at = 0;        ///< of the parameters; 0: constants
-  Tape<T>* tape = nullptr;   ///< null: nothing is recorded
-  Arena* arena = nullptr;    ///< the tape's, or another
+  Index theta_at = 0;       ///< of the parameters; 0: constants
+  Tape<T>* tape = nullptr;  ///< null: nothing is recorded
+  Arena* arena = nullptr;   ///< the tape's, or another
   SpikeSource<T>* source = nullptr;
   const Packed<T>* packed = nullptr;  ///< null: made when needed
   bool membranes = false;             ///< the distances to threshold of the last layer are wanted
@@ -107,7 +107,8 @@ struct Cost {
 };
 /// The loss of sample g of the output signal, datum d of the data.
 template <class T>
-Cost<T> loss_of(Pass<T>& pass, const Loss& loss, const Stage& last, const Signal<T>& output, int g, const Dataset& data, std::size_t datum);
+Cost<T> loss_of(Pass<T>& pass, const Loss& loss, const Stage& last, const Signal<T>& output, int g, const Dataset& data,
+                std::size_t datum);
 template <class T>
 Cost<T> regularizer_of(Pass<T>& pass, const Regularizer& regularizer, const Signal<T>& spikes, int g);
 

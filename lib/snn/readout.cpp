@@ -37,7 +37,8 @@ struct Readout {
       }
     }
     if (p.in.at)
-      p.stage->input.backward(p.w, p.packed_w, adjoints + p.out.at, stride, p.out.samples * p.out.steps, adjoints + p.in.at, p.in.stride);
+      p.stage->input.backward(p.w, p.packed_w, adjoints + p.out.at, stride, p.out.samples * p.out.steps, adjoints + p.in.at,
+                              p.in.stride);
   }
   static void forward(const void* payload, typename Tape<T>::Lanes* tangents) {
     constexpr int lanes = Tape<T>::lanes;
@@ -94,7 +95,8 @@ struct Dropped {
       for (int t = 0; t < p.out.steps; ++t)
         for (int i = 0; i < p.out.units; ++i)
           for (int l = 0; l < Tape<T>::lanes; ++l)
-            tangents[p.out.at + p.out.row(g, t) + i][l] = p.factor[g * p.out.stride + i] * tangents[p.in.at + p.in.row(g, t) + i][l];
+            tangents[p.out.at + p.out.row(g, t) + i][l] =
+                p.factor[g * p.out.stride + i] * tangents[p.in.at + p.in.row(g, t) + i][l];
   }
 };
 
@@ -157,7 +159,8 @@ Signal<T> dropout_layer(Pass<T>& pass, std::size_t number, const Signal<T>& in) 
     RunKey key = pass.dropout_key;
     key.run += static_cast<std::uint64_t>(g);
     uniforms(key, static_cast<std::uint64_t>(number) << 32, u);
-    for (int i = 0; i < in.units; ++i) factor[g * out.stride + i] = u[static_cast<std::size_t>(i)] < p ? T(0) : static_cast<T>(1 / (1 - p));
+    for (int i = 0; i < in.units; ++i)
+      factor[g * out.stride + i] = u[static_cast<std::size_t>(i)] < p ? T(0) : static_cast<T>(1 / (1 - p));
     for (int t = 0; t < in.steps; ++t) {
       const Active<T> s = inputs(g, t);
       for (std::size_t k = 0; k < s.units.size(); ++k)

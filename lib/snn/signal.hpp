@@ -15,8 +15,8 @@ namespace stoat::snn {
 
 using Unit = SpikeEvents::Unit;
 
-/// The output of a layer for some samples at once: as events (the network's input), as bits (spikes), or as numbers. `stride` is the
-/// length of a row of numbers; adjoints have the layout of numbers.
+/// The output of a layer for some samples at once: as events (the network's input), as bits (spikes), or as numbers. `stride` is
+/// the length of a row of numbers; adjoints have the layout of numbers.
 template <class T>
 struct Signal {
   int samples = 1, steps = 0, units = 0, stride = 0;
@@ -25,16 +25,16 @@ struct Signal {
   const std::uint64_t* bits = nullptr;  ///< samples x steps x words(units)
   const T* numbers = nullptr;           ///< samples x steps x stride
   Index at = 0;                         ///< the variable of the first number; 0: constants
-  Index membrane = 0;                   ///< of spikes: the variable of the first distance to threshold, in the layout of numbers ...
-  const T* distances = nullptr;         ///< ... and these distances, if somebody asked for them
+  Index membrane = 0;            ///< of spikes: the variable of the first distance to threshold, in the layout of numbers ...
+  const T* distances = nullptr;  ///< ... and these distances, if somebody asked for them
 
-  std::ptrdiff_t row(int sample, int step) const {
-    return (static_cast<std::ptrdiff_t>(sample) * steps + step) * stride;
-  }
+  std::ptrdiff_t row(int sample, int step) const { return (static_cast<std::ptrdiff_t>(sample) * steps + step) * stride; }
   const std::uint64_t* row_bits(int sample, int step) const {
     return bits + (static_cast<std::ptrdiff_t>(sample) * steps + step) * kernels::words(units);
   }
-  std::size_t size() const { return static_cast<std::size_t>(samples) * static_cast<std::size_t>(steps) * static_cast<std::size_t>(stride); }
+  std::size_t size() const {
+    return static_cast<std::size_t>(samples) * static_cast<std::size_t>(steps) * static_cast<std::size_t>(stride);
+  }
 };
 
 /// The units of a row that are not 0, with their numbers if these are not all 1.

@@ -12,8 +12,8 @@ namespace stoat::snn {
 
 /// The coin of a neuron in a step: the numbers that its law and its edges need, computed for a row at a time.
 struct SpikeCoin {
-  double p, q;      ///< probability of a spike, and of none
-  double slope;     ///< d p / d z
+  double p, q;       ///< probability of a spike, and of none
+  double slope;      ///< d p / d z
   double surrogate;  ///< what back-propagation uses for it
 
   static constexpr std::string_view name = "Spike";
@@ -100,7 +100,8 @@ class RecordedCoins final : public SpikeSource<T> {
   CoinRow row_;
 };
 
-/// Keys alone, for many samples at once: nothing is logged. Uniform numbers of 24 bits, a run for each sample, a stream for each layer.
+/// Keys alone, for many samples at once: nothing is logged. Uniform numbers of 24 bits, a run for each sample, a stream for each
+/// layer.
 template <class T>
 class KeyedCoins final : public SpikeSource<T> {
  public:

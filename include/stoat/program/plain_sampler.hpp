@@ -1,6 +1,7 @@
 // stoat/program/plain_sampler.hpp: the draws of a run on plain numbers or Duals.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -23,6 +24,16 @@ class Sampler : public SamplerBase,
  public:
   using SamplerBase::operator();
   using Draws<Sampler<S>, S>::operator();
+
+  /// Draws that an operation makes inside: the next sites, with these plain laws.
+  template <PlainLaw P>
+  void inside(std::span<const P> laws, std::span<std::int64_t> outcomes) {
+    decide_block(
+        laws.size(), [&](std::size_t i) -> const P& { return laws[i]; },
+        [&](std::size_t i, std::span<const std::int64_t> k) {
+          std::copy(k.begin(), k.end(), outcomes.begin() + static_cast<std::ptrdiff_t>(i));
+        });
+  }
 
   /// Adds to the cost of the run, now: the total is what the program returns and all that was added. Estimators that know when
   /// a cost arose hold no later draw responsible for it.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <new>
 #include <span>
 #include <string>
@@ -58,6 +59,60 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
     return {*this, site, k, law.weights().size(),
             mode_ == Outcomes::means ? noted(on_this_tape(law), site, false) : std::exchange(label_, Vector<S>())};
   }
+
+  /// Draws that an operation on the tape makes inside, some at a time: the next sites, with these plain laws of one parameter each.
+  /// The parameter and the outcome of the i-th are the operation's outputs `parameter + i` and `outcome + i` (0: they are
+  /// constants). Between them the operation itself passes on derivatives, with edges.slopes, in this order, when edges.open; and it
+  /// adds to the adjoint of an outcome what else it has for it.
+  template <PlainLaw P>
+  void inside(std::span<const P> laws, std::span<std::int64_t> outcomes, Edges<T>& edges, Index parameter, Index outcome) {
+    if (mode_ == Outcomes::relaxed) no_relaxation(relaxation_->name(), P::name);
+    const std::size_t n = laws.size();
+    P* const kept = tape_->arena().template allocate<P>(n);
+    std::uninitialized_copy(laws.begin(), laws.end(), kept);
+    decide_block(
+        n, [kept](std::size_t i) -> const P& { return kept[i]; },
+        [&](std::size_t i, std::span<const std::int64_t> k) {
+          std::copy(k.begin(), k.end(), outcomes.begin() + static_cast<std::ptrdiff_t>(i));
+        });
+    Site s;
+    s.law = &detail::LawTable<P>::table;
+    s.block = ++blocks_;
+    s.count = parameter != 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      s.plain = kept + i;
+      s.outcome = outcomes[i];
+      s.first = static_cast<std::uint32_t>(parameters_.size());
+      if (s.count) parameters_.push_back(parameter + static_cast<Index>(i));
+      if (mode_ == Outcomes::variables && s.count) s.node = outcome + static_cast<Index>(i), s.edges = &edges;
+      log_.push_back(s);
+    }
+  }
+  /// The edges of the draws that an operation will make inside; no other draws may come between them.
+  Edges<T>& inside_edges(std::size_t sites) {
+    auto* const edges = new (tape_->arena().template allocate<Edges<T>>(1)) Edges<T>;
+    edges->outputs = sites;
+    edges->count = 1;
+    edges->parameters = &parameters_;
+    edges->first = parameters_.size();
+    edges->slopes = tape_->arena().template allocate<T>(sites);
+    return *edges;
+  }
+  /// In a mean-field run: the next n sites, of law P, their means being the outputs `mean`, mean + 1, ... of an operation.
+  template <PlainLaw P>
+  void inside_means(std::size_t n, Index mean) {
+    Site s;
+    s.law = &detail::LawTable<P>::table;
+    s.means = 1;
+    for (std::size_t i = 0; i < n; ++i) {
+      s.mean = mean + static_cast<Index>(i);
+      log_.push_back(s);
+      values_.emplace_back();
+      visited(0);
+    }
+  }
+  Outcomes mode() const { return mode_; }
+  Tape<T>& tape() const { return *tape_; }
 
   /// Adds to the cost of the run, now.
   template <class E>

@@ -169,8 +169,8 @@ struct SuperSpike {
   }
 };
 
-/// scale * beta s (1 - s) with s = 1 / (1 + e^(-beta x)): the derivative of scale * s. Peak scale * beta / 4; scale = 1 / beta gives
-/// the "scaled sigmoid" with peak 1/4.
+/// scale * beta s (1 - s) with s = 1 / (1 + e^(-beta x)): the derivative of scale * s. Peak scale * beta / 4; scale = 1 / beta
+/// gives the "scaled sigmoid" with peak 1/4.
 struct Sigmoid {
   double beta = 10, scale = 1;
   static constexpr std::string_view name = "sigmoid";

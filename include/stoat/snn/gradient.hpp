@@ -23,10 +23,10 @@ struct BatchResult {
   double accuracy() const { return samples ? static_cast<double>(correct) / static_cast<double>(samples) : 0; }
 };
 
-/// The gradient of the mean loss of a mini-batch, by back-propagation with the surrogates of the layers, dropout included. It makes the
-/// same sweeps as the estimator StraightThrough on objective.program<T>(), with two differences: no sites are logged, so that the memory of
-/// a step does not grow with the batch, and coins are tossed with uniform numbers of 24 bits, keyed by (seed, run, layer, step, unit).
-/// The bits of the result do not depend on the number of threads. Not thread-safe itself.
+/// The gradient of the mean loss of a mini-batch, by back-propagation with the surrogates of the layers, dropout included. It makes
+/// the same sweeps as the estimator StraightThrough on objective.program<T>(), with two differences: no sites are logged, so that
+/// the memory of a step does not grow with the batch, and coins are tossed with uniform numbers of 24 bits, keyed by (seed, run,
+/// layer, step, unit). The bits of the result do not depend on the number of threads. Not thread-safe itself.
 template <class T>
 class SurrogateGradient {
  public:
@@ -37,8 +37,8 @@ class SurrogateGradient {
   SurrogateGradient& operator=(SurrogateGradient&&) noexcept;
 
   const Objective& objective() const;
-  /// Sample i of the batch has the run key.run + i. `gradient` is overwritten. Throws InvalidArgument for indices outside the data or
-  /// parameters of the wrong number, Error if a loss or a component of the gradient is not finite.
+  /// Sample i of the batch has the run key.run + i. `gradient` is overwritten. Throws InvalidArgument for indices outside the data
+  /// or parameters of the wrong number, Error if a loss or a component of the gradient is not finite.
   BatchResult operator()(const Eigen::VectorX<T>& theta, std::span<const std::size_t> batch, const RunKey& key,
                          Eigen::VectorX<T>& gradient);
   /// The same without a gradient and without dropout.

@@ -5,8 +5,8 @@
 
 namespace stoat::snn {
 
-/// Cross-entropy of the labels under softmax(z), z_c the largest value of output c over all steps but the first, where the readout has
-/// its initial value. The gradient enters at the first step where the maximum is attained.
+/// Cross-entropy of the labels under softmax(z), z_c the largest value of output c over all steps but the first, where the readout
+/// has its initial value. The gradient enters at the first step where the maximum is attained.
 struct MaxOverTimeCrossEntropy {};
 /// -log softmax(q)[label], q_c the sum over time of the softmax of the outputs in component c.
 struct SumOfSoftmaxCrossEntropy {};
@@ -29,13 +29,14 @@ struct SpikeLogLikelihood {};
 /// The last four want a last layer that spikes, except MeanOutput, which takes either.
 using Loss = std::variant<MaxOverTimeCrossEntropy, SumOfSoftmaxCrossEntropy, MeanOutput, VanRossum, SpikeMse, SpikeLogLikelihood>;
 
-/// A cost of too much activity, per sample and hidden layer: strength max(0, c - threshold)^power, c the mean over units of the number of
-/// spikes.
+/// A cost of too much activity, per sample and hidden layer: strength max(0, c - threshold)^power, c the mean over units of the
+/// number of spikes.
 struct UpperBound {
   double strength = 0.1, threshold = 7;
   int power = 2;  ///< 1 or 2
 };
-/// A cost of silence, per sample and hidden layer: strength times the mean over units of max(0, threshold - spikes of the unit)^power.
+/// A cost of silence, per sample and hidden layer: strength times the mean over units of max(0, threshold - spikes of the
+/// unit)^power.
 struct LowerBound {
   double strength = 100, threshold = 1e-3;
   int power = 2;

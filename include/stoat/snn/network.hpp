@@ -26,9 +26,9 @@ namespace stoat::snn {
 /// alpha to the input and 1 - alpha to it. The weights of a readout have standard deviation 1 / sqrt(fan-in).
 struct Initialization {
   std::uint64_t seed = 1;
-  double sigma_u = 1;   ///< in units of the threshold's distance from rest
-  double nu = 15.8;     ///< Hz
-  double alpha = 0.9;   ///< used where a layer is recurrent
+  double sigma_u = 1;  ///< in units of the threshold's distance from rest
+  double nu = 15.8;    ///< Hz
+  double alpha = 0.9;  ///< used where a layer is recurrent
 };
 
 /// Integrals of the postsynaptic potential K that a spike of weight 1 causes, by simulation over 10 of the longer time constants:
@@ -94,8 +94,8 @@ struct Response {
   /// The readout: steps x outputs for each sample; of a network without one, empty.
   std::vector<Eigen::MatrixX<T>> readout;
 };
-/// Runs samples of the input on the keys (seed, run, run + 1, ...), one for each sample. Throws InvalidArgument for inputs or parameters of
-/// another shape, or weights that are not finite.
+/// Runs samples of the input on the keys (seed, run, run + 1, ...), one for each sample. Throws InvalidArgument for inputs or
+/// parameters of another shape, or weights that are not finite.
 template <class T>
 Response<T> respond(const Network& network, const Eigen::VectorX<T>& theta, const SpikeEvents& inputs,
                     std::span<const std::size_t> samples, std::uint64_t seed, std::uint64_t run = 0);

@@ -30,7 +30,9 @@ const Kernels<float>& best() {
 template <>
 const Kernels<double>& best() {
 #if defined(__x86_64__)
-  static const Kernels<double>& chosen = isa() == Isa::avx512 ? avx512::doubles : isa() == Isa::avx2 ? avx2::doubles : sse2::doubles;
+  static const Kernels<double>& chosen = isa() == Isa::avx512 ? avx512::doubles
+                                         : isa() == Isa::avx2 ? avx2::doubles
+                                                              : sse2::doubles;
   return chosen;
 #else
   return sse2::doubles;

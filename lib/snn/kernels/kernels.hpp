@@ -1,6 +1,6 @@
-// The inner loops of one instruction set: included once by a file that defines STOAT_ISA (the namespace) and STOAT_ISA_BYTES (register
-// width), and is compiled for that instruction set. Nothing here may be an inline function with a name outside this file: the
-// linker could let other code call it on a processor that lacks the instructions.
+// The inner loops of one instruction set: included once by a file that defines STOAT_ISA (the namespace) and STOAT_ISA_BYTES
+// (register width), and is compiled for that instruction set. Nothing here may be an inline function with a name outside this file:
+// the linker could let other code call it on a processor that lacks the instructions.
 #include <cstddef>
 #include <cstdint>
 
@@ -150,8 +150,7 @@ template <class T>
 void axpy(T a, const T* x, T* y, int n) {
   using L = Lanes<T>;
   int i = 0;
-  for (; i + L::count <= n; i += L::count)
-    store(y + i, load<typename L::Value>(y + i) + a * load<typename L::Value>(x + i));
+  for (; i + L::count <= n; i += L::count) store(y + i, load<typename L::Value>(y + i) + a * load<typename L::Value>(x + i));
   for (; i < n; ++i) y[i] += a * x[i];
 }
 template <class T>
@@ -220,8 +219,8 @@ Wide multiply_low(const Wide& a, const Wide& b) {
   return (a & 0xffffffff) * (b & 0xffffffff);
 #endif
 }
-/// 32 random words: blocks 8 at a time, each word in the low half of a lane of 64 bits, what is above it never read. Words 0 and 1 of
-/// the blocks make the first 16, words 2 and 3 the others, the same on every machine. Philox4x32-10 (Salmon et al. 2011).
+/// 32 random words: blocks 8 at a time, each word in the low half of a lane of 64 bits, what is above it never read. Words 0 and 1
+/// of the blocks make the first 16, words 2 and 3 the others, the same on every machine. Philox4x32-10 (Salmon et al. 2011).
 void random_words(const RowKey& key, std::uint32_t block, std::uint32_t* out) {
   constexpr int parts = 8 / wide;
   const Wide m0 = Wide{} + 0xD2511F53u, m1 = Wide{} + 0xCD9E8D57u, low = Wide{} + 0xffffffffu;

@@ -43,15 +43,15 @@ struct Kernels {
   void (*membrane)(T* u, T* i, const T* a_m, const T* a_s, const std::uint64_t* drop_u, const std::uint64_t* drop_i, T* before,
                    int n);
   /// The same step backwards. In: the adjoints au, ai of u and i after it, as of the spike and az of z (null: 0), the slopes.
-  /// reset (null: none): d u / d S = -reset[i]. Out: au, ai before it, `drive`, the adjoint of what was added to i in this step (the ai that
-  /// came in); as gains -reset au.
+  /// reset (null: none): d u / d S = -reset[i]. Out: au, ai before it, `drive`, the adjoint of what was added to i in this step
+  /// (the ai that came in); as gains -reset au.
   void (*membrane_back)(T* au, T* ai, T* as, const T* az, const T* slope, const T* reset, const T* a_m, const T* a_s,
                         const std::uint64_t* drop_u, const std::uint64_t* drop_i, T* drive, int n);
   /// x with zeros where a bit is set.
   void (*clear)(T* x, const std::uint64_t* bits, int n);
-  void (*logistic)(T beta, const T* z, T* f, int n);            ///< 1 / (1 + e^(-beta z)); any n and alignment
+  void (*logistic)(T beta, const T* z, T* f, int n);             ///< 1 / (1 + e^(-beta z)); any n and alignment
   void (*logistic_derivative)(T beta, const T* z, T* f, int n);  ///< beta f (1 - f); likewise
-  void (*super_spike)(T beta, const T* z, T* f, int n);         ///< 1 / (1 + beta |z|)^2; likewise
+  void (*super_spike)(T beta, const T* z, T* f, int n);          ///< 1 / (1 + beta |z|)^2; likewise
 };
 
 /// The best of this processor.

@@ -1,0 +1,391 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include <stoat/snn.hpp>
+#include <stoat/stoat.hpp>
+
+using namespace stoat;
+using namespace stoat::snn;
+
+namespace {
+
+Dataset noise(int units, int steps, int samples, int classes, double rate, std::uint64_t seed) {
+  Dataset data{.inputs = SpikeEvents(steps, units), .classes = classes};
+  for (int k = 0; k < samples; ++k) {
+    Generator g({seed, static_cast<std::uint64_t>(k), Purpose::data});
+    std::vector<snn::Spike> spikes;
+    for (int t = 0; t < steps; ++t)
+      for (int u = 0; u < units; ++u)
+        if (g.uniform() < rate) spikes.push_back({t, u});
+    data.inputs.add(spikes);
+    data.labels.push_back(k % classes);
+  }
+  return data;
+}
+
+/// The neuron of paper.md 2.3: 12 steps of 1 ms, one input of weight 3, spikes at 0, 2, 3, 6.
+Objective one_neuron(double beta, Reset reset) {
+  Dataset data{.inputs = SpikeEvents(12, 1)};
+  const std::vector<snn::Spike> spikes{{0, 0}, {2, 0}, {3, 0}, {6, 0}};
+  data.inputs.add(spikes);
+  Lif lif{.tau_mem = 0.01, .tau_syn = 0.005, .dt = 0.001, .reset = reset};
+  lif.escape = escape::Sigmoid{beta};
+  return Objective(Network(1, 12, {Linear{1}, lif}), std::move(data), MeanOutput{0});
+}
+
+/// The same dynamics, one scalar operation after the other: a layer of n neurons.
+struct Plain {
+  const Lif& lif;
+  template <class S>
+  std::vector<std::vector<S>> operator()(const std::vector<std::vector<S>>& in, int n, const Vector<S>& theta,
+                                         Eigen::Index& at) const {
+    const auto inputs = static_cast<Eigen::Index>(in[0].size());
+    const Eigen::Index w = at, v = w + inputs * n, taus = v + (lif.recurrent ? Eigen::Index{n} * n : 0);
+    at = taus + (lif.learned_tau == Learned::none ? 0 : lif.learned_tau == Learned::layer ? 2 : 2 * n);
+    const auto spike = custom_function([](const auto& z) { return decltype(z + z)(z > 0 ? 1 : 0); },
+                                       [this](const auto& z, const auto&, const auto& a) { return a * lif.slope().derivative(z); });
+    std::vector<std::vector<S>> out;
+    std::vector<S> u(static_cast<std::size_t>(n), S(0)), i = u, a = u;
+    std::vector<int> rest(u.size());
+    const double aa = std::exp(-lif.dt / lif.tau_adaptation);
+    for (std::size_t t = 0; t < in.size(); ++t) {
+      std::vector<S> s, next_u(u.size()), next_i(u.size());
+      for (std::size_t k = 0; k < u.size(); ++k) {
+        const bool resting = rest[k] > 0;
+        const S z = u[k] - lif.threshold - lif.adaptation * a[k];
+        if (resting) s.push_back(S(0));
+        else s.push_back(spike(z));
+        S am = std::exp(-lif.dt / lif.tau_mem), as = std::exp(-lif.dt / lif.tau_syn);
+        if (lif.learned_tau != Learned::none) {
+          const bool each = lif.learned_tau == Learned::neuron;
+          am = exp(-lif.dt / exp(theta[taus + (each ? static_cast<Eigen::Index>(k) : 0)]));
+          as = exp(-lif.dt / exp(theta[taus + (each ? n + static_cast<Eigen::Index>(k) : 1)]));
+        }
+        const S factor = lif.reset == Reset::none ? S(1) : lif.reset == Reset::detached ? S(1 - value(s[k])) : S(1 - s[k]);
+        if (resting) next_u[k] = S(0);
+        else if (lif.reset_kind == ResetKind::all) next_u[k] = (am * u[k] + (1 - am) * i[k]) * factor;
+        else next_u[k] = am * u[k] * factor + (1 - am) * i[k];
+        next_i[k] = as * i[k];
+        if (resting) --rest[k];
+        else if (value(s[k]) > 0) rest[k] = lif.refractory;
+        a[k] = aa * a[k] + (1 - aa) * s[k];
+      }
+      for (std::size_t k = 0; k < u.size(); ++k) {
+        for (Eigen::Index j = 0; j < inputs; ++j)
+          next_i[k] += theta[w + j * n + static_cast<Eigen::Index>(k)] * in[t][static_cast<std::size_t>(j)];
+        for (Eigen::Index j = 0; lif.recurrent && j < n; ++j)
+          next_i[k] += theta[v + j * n + static_cast<Eigen::Index>(k)] * s[static_cast<std::size_t>(j)];
+      }
+      u = next_u, i = next_i;
+      out.push_back(s);
+    }
+    return out;
+  }
+};
+
+/// Two such layers and a readout, max over time, cross-entropy.
+template <class S>
+S plain_loss(const Lif& lif, int hidden, int outputs, const Dataset& data, std::size_t datum, const Vector<S>& theta) {
+  std::vector<std::vector<S>> x(static_cast<std::size_t>(data.inputs.steps()));
+  const Eigen::MatrixXd raster = data.inputs.raster(datum);
+  for (std::size_t t = 0; t < x.size(); ++t)
+    for (Eigen::Index j = 0; j < raster.cols(); ++j) x[t].push_back(S(raster(static_cast<Eigen::Index>(t), j)));
+  Eigen::Index at = 0;
+  for (int layer = 0; layer < 2; ++layer) x = Plain{lif}(x, hidden, theta, at);
+  const LeakyReadout readout;
+  const double r = std::exp(-readout.dt / readout.tau_mem), as = std::exp(-readout.dt / readout.tau_syn);
+  std::vector<S> top, o(static_cast<std::size_t>(outputs), S(0)), q = o;
+  for (std::size_t t = 0; t < x.size(); ++t) {
+    if (t == 1) top = o;
+    for (std::size_t c = 0; t > 1 && c < o.size(); ++c)
+      if (value(o[c]) > value(top[c])) top[c] = o[c];
+    for (std::size_t c = 0; c < o.size(); ++c) {
+      o[c] = r * o[c] + (1 - r) * q[c];
+      q[c] = as * q[c];
+      for (std::size_t j = 0; j < x[t].size(); ++j) q[c] += theta[at + static_cast<Eigen::Index>(j * o.size() + c)] * x[t][j];
+    }
+  }
+  S sum = 0;
+  for (const S& z : top) sum += exp(z);
+  return log(sum) - top[static_cast<std::size_t>(data.labels[datum])];
+}
+
+double relative(const Eigen::VectorXd& a, const Eigen::VectorXd& b) { return (a - b).norm() / b.norm(); }
+
+}  // namespace
+
+TEST_CASE("a neuron whose spikes feed back: exact gradients and surrogate gradients of paper.md 2.3") {
+  struct Row {
+    double beta, exact, detached, differentiated;
+    int digits;
+  };
+  const Eigen::VectorXd w = Eigen::VectorXd::Constant(1, 3.0);
+  CHECK(12 * enumerate(one_neuron(10, Reset::detached).program<double>(), w).value == doctest::Approx(2.17740829).epsilon(1e-8));
+  for (const Row& row : {Row{10, 0.65950323, 1.74027915, 0.83652442, 8}, Row{5, 0.55532455, 1.3230, 0.6112, 4}}) {
+    CHECK(12 * enumerate(one_neuron(row.beta, Reset::detached).program<double>(), w).gradient[0] ==
+          doctest::Approx(row.exact).epsilon(1e-7));
+    // Means of 20000 runs; 5 standard errors: a false alarm once in 1.7 million.
+    const auto surrogate = [&](Reset reset) {
+      return estimate(one_neuron(row.beta, reset).program<double>(), w, StraightThrough{}, {.samples = 20'000, .seed = 2});
+    };
+    const double rounding = row.digits < 8 ? 5e-5 : 0;
+    const auto agrees = [&](const Estimate& e, double expected) {
+      return std::abs(12 * e.gradient[0] - expected) < 5 * 12 * e.gradient_error[0] + rounding;
+    };
+    CHECK(agrees(surrogate(Reset::detached), row.detached));
+    CHECK(agrees(surrogate(Reset::differentiated), row.differentiated));
+    // Own replay is exact for a cost that is linear in the spikes.
+    CHECK(agrees(surrogate(Reset::replay), row.exact));
+    for (const AnyEstimator& e :
+         {AnyEstimator(ScoreFunction{}), AnyEstimator(StochasticDerivative{}), AnyEstimator(DebiasedSurrogate{})})
+      CHECK(agrees(estimate(one_neuron(row.beta, Reset::differentiated).program<double>(), w, e, {.samples = 20'000, .seed = 3}),
+                   row.exact));
+  }
+  const Exact none = enumerate(one_neuron(10, Reset::none).program<double>(), w);
+  CHECK(12 * none.gradient[0] == doctest::Approx(0.70442991).epsilon(1e-7));
+  // Without reset the surrogate gradient does not depend on the spikes.
+  const Estimate e = estimate(one_neuron(10, Reset::none).program<double>(), w, StraightThrough{}, {.samples = 10});
+  CHECK(e.gradient[0] == doctest::Approx(none.gradient[0]).epsilon(1e-12));
+}
+
+TEST_CASE("layers as single operations have the gradients of the same dynamics recorded one operation at a time") {
+  std::vector<Lif> neurons;
+  for (const Reset reset : {Reset::none, Reset::detached, Reset::differentiated})
+    for (const ResetKind kind : {ResetKind::all, ResetKind::leak}) {
+      Lif lif{.reset = reset, .reset_kind = kind, .activation = Activation::deterministic};
+      lif.surrogate = surrogate::SuperSpike{10};
+      neurons.push_back(lif);
+      lif.recurrent = true;
+      lif.surrogate = surrogate::ArcTan{2};
+      neurons.push_back(lif);
+      lif.adaptation = 0.3;
+      lif.surrogate = surrogate::Triangle{1};
+      neurons.push_back(lif);
+      lif.refractory = 2;
+      lif.surrogate.reset();
+      neurons.push_back(lif);
+      lif.learned_tau = Learned::layer;
+      lif.surrogate = surrogate::Tanh{2};
+      neurons.push_back(lif);
+      lif.learned_tau = Learned::neuron;
+      lif.surrogate = surrogate::Erf{0.3};
+      neurons.push_back(lif);
+    }
+  const Dataset data = noise(9, 40, 3, 3, 0.1, 5);
+  for (std::size_t k = 0; k < neurons.size(); ++k) {
+    CAPTURE(k);
+    const Lif& lif = neurons[k];
+    const Network network(9, 40, {Linear{19}, lif, Linear{19}, lif, Linear{3}, LeakyReadout{}});
+    const Objective objective(network, data, MaxOverTimeCrossEntropy{});
+    const Eigen::VectorXd theta = network.initial<double>({.seed = 3, .sigma_u = 5});
+    SurrogateGradient<double> gradient(objective, 1);
+    SurrogateGradient<float> single(objective, 2);
+    for (std::size_t datum = 0; datum < 3; ++datum) {
+      const auto [value, expected] =
+          value_and_gradient([&](const auto& x) { return plain_loss(lif, 19, 3, data, datum, x); }, theta);
+      REQUIRE(expected.norm() > 1e-3);
+      Eigen::VectorXd g;
+      const std::size_t batch[] = {datum};
+      const BatchResult result = gradient(theta, batch, {1, 0}, g);
+      CHECK(result.loss == doctest::Approx(value).epsilon(1e-12));
+      CHECK(relative(g, expected) < 1e-10);
+      Eigen::VectorXf f;
+      single(theta.cast<float>(), batch, {1, 0}, f);
+      CHECK(relative(f.cast<double>(), expected) < 1e-5);
+    }
+  }
+}
+
+TEST_CASE("mini-batches: means over samples, the same bits on any number of threads, the same sweeps as the program") {
+  for (const bool recurrent : {false, true}) {
+    Lif lif{.reset = Reset::differentiated};
+    lif.recurrent = recurrent;
+    const Network network(30, 25, {Linear{40}, lif, Linear{4}, LeakyReadout{}});
+    const Dataset data = noise(30, 25, 50, 4, 0.08, 7);
+    const Objective objective(network, data, SumOfSoftmaxCrossEntropy{},
+                              {UpperBound{.strength = 0.1, .threshold = 0.1}, LowerBound{.strength = 1, .threshold = 2}});
+    const Eigen::VectorXf theta = network.initial<float>({.seed = 4});
+    std::vector<std::size_t> batch(50);
+    for (std::size_t i = 0; i < 50; ++i) batch[i] = 49 - i;
+    Eigen::VectorXf one, two, sum = Eigen::VectorXf::Zero(theta.size()), g;
+    SurrogateGradient<float> serial(objective, 1), parallel(objective, 2);
+    const BatchResult a = serial(theta, batch, {1, 100}, one), b = parallel(theta, batch, {1, 100}, two);
+    CHECK(one == two);
+    CHECK(a.loss == b.loss);
+    double loss = 0;
+    for (std::size_t i = 0; i < 50; ++i) {
+      loss += serial(theta, std::span(batch).subspan(i, 1), {1, 100 + i}, g).loss / 50;
+      sum += g / 50;
+    }
+    CHECK(loss == doctest::Approx(a.loss).epsilon(1e-6));
+    CHECK((sum - one).norm() < 1e-5 * one.norm());
+    // Deterministic spikes: the same sweep as the estimator's.
+    const Objective still = objective.with(Activation::deterministic);
+    SurrogateGradient<float> mean(still);
+    mean(theta, batch, {1, 0}, g);
+    const Estimate e = estimate(still.program<float>(), theta, StraightThrough{}, {.samples = 50});
+    CHECK((g.cast<double>() - e.gradient).norm() < 1e-5 * e.gradient.norm());
+  }
+}
+
+TEST_CASE("unbiased estimators agree with enumeration on two layers of coins") {
+  for (const Reset reset : {Reset::none, Reset::detached, Reset::differentiated, Reset::replay}) {
+    Lif lif{.tau_mem = 0.004, .tau_syn = 0.003, .dt = 0.002, .reset = reset};
+    lif.threshold = 0.5;
+    lif.escape = escape::Sigmoid{3};
+    lif.recurrent = true;
+    const Network network(3, 5, {Linear{2}, lif, Linear{1}, lif});  // 15 coins; a spike shows two steps later
+    Dataset data{.inputs = SpikeEvents(5, 3), .targets = SpikeEvents(5, 1)};
+    const std::vector<snn::Spike> input{{0, 0}, {0, 2}, {1, 1}}, target{{4, 0}};
+    data.inputs.add(input), data.targets.add(target);
+    const Objective objective(network, data, SpikeMse{});
+    const Program<double> program = objective.program<double>();
+    const Eigen::VectorXd theta = network.initial<double>({.seed = 8, .sigma_u = 2, .nu = 100});
+    const Exact exact = enumerate(program, theta);
+    REQUIRE(exact.gradient.cwiseAbs().minCoeff() > 1e-5);
+    for (const AnyEstimator& estimator : {AnyEstimator(ScoreFunction{}), AnyEstimator(LeaveOneOut{4}),
+                                          AnyEstimator(StochasticDerivative{}), AnyEstimator(DebiasedSurrogate{})}) {
+      CAPTURE(estimator.name());
+      const Estimate e = estimate(program, theta, estimator, {.samples = 20'000, .seed = 5});
+      // 5 standard errors for each of 13 numbers and 16 estimates: a false alarm once in 8000.
+      for (Eigen::Index i = 0; i < theta.size(); ++i) {
+        CAPTURE(i);
+        CHECK(std::abs(e.gradient[i] - exact.gradient[i]) <= 5 * e.gradient_error[i] + 1e-12);
+      }
+    }
+  }
+}
+
+TEST_CASE("mean fields are the derivative of their own value") {
+  for (const ResetKind kind : {ResetKind::all, ResetKind::leak}) {
+    Lif lif{.reset_kind = kind};
+    lif.recurrent = true;
+    lif.adaptation = 0.2;
+    lif.learned_tau = Learned::neuron;
+    const Network network(5, 12, {Linear{4}, lif, Linear{3}, lif, Linear{2}, LeakyReadout{}});
+    const Objective objective(network, noise(5, 12, 1, 1, 0.2, 9), MeanOutput{1});
+    const Program<double> program = objective.program<double>();
+    const Eigen::VectorXd theta = network.initial<double>({.seed = 2, .sigma_u = 2});
+    const auto value = [&](const Eigen::VectorXd& x) { return estimate(program, x, MeanField{}, {.samples = 1}).value; };
+    const Eigen::VectorXd g = estimate(program, theta, MeanField{}, {.samples = 1}).gradient;
+    for (Eigen::Index i = 0; i < theta.size(); ++i) {
+      Eigen::VectorXd up = theta, down = theta;
+      up[i] += 1e-5, down[i] -= 1e-5;
+      CHECK(g[i] == doctest::Approx((value(up) - value(down)) / 2e-5).epsilon(1e-5).scale(1e-3));
+    }
+  }
+}
+
+TEST_CASE("a convolution is a matrix with shared weights") {
+  // 2 channels x 7 positions -> 3 filters of 3 positions, stride 2, padding 1: 4 positions. Checked against finite differences of
+  // the mean field, and by one spike at a time: what it adds to which unit.
+  Lif lif{.reset = Reset::none};
+  lif.recurrent = true, lif.recurrent_kernel = 3;
+  const Network network(7, 10,
+                        {Conv1d{.channels = 2, .kernel = 3, .padding = 1}, lif,
+                         Conv1d{.channels = 3, .kernel = 3, .stride = 2, .padding = 1}, lif, Linear{2}, LeakyReadout{}});
+  CHECK(network.units(0) == 14);
+  CHECK(network.units(1) == 12);
+  CHECK(network.parameters() == 1 * 3 * 2 + 2 * 3 * 2 + 2 * 3 * 3 + 3 * 3 * 3 + 12 * 2);
+  const Objective objective(network, noise(7, 10, 1, 1, 0.3, 3), MeanOutput{0});
+  const Program<double> program = objective.program<double>();
+  const Eigen::VectorXd theta = network.initial<double>({.seed = 6, .sigma_u = 2});
+  const auto value = [&](const Eigen::VectorXd& x) { return estimate(program, x, MeanField{}, {.samples = 1}).value; };
+  const Eigen::VectorXd g = estimate(program, theta, MeanField{}, {.samples = 1}).gradient;
+  for (Eigen::Index i = 0; i < theta.size(); ++i) {
+    Eigen::VectorXd up = theta, down = theta;
+    up[i] += 1e-5, down[i] -= 1e-5;
+    CHECK(g[i] == doctest::Approx((value(up) - value(down)) / 2e-5).epsilon(1e-5).scale(1e-3));
+  }
+}
+
+TEST_CASE("initialisation: integrals of the potential, weights, membranes") {
+  const PotentialIntegrals k = potential_integrals(0.02, 0.01, 0.002), h = potential_integrals(0.01, 0.005, 0.001);
+  CHECK(k.bar == doctest::Approx(0.011032257).epsilon(1e-6));
+  CHECK(k.hat == doctest::Approx(0.002035611).epsilon(1e-6));
+  CHECK(h.bar == doctest::Approx(0.005516128).epsilon(1e-6));
+  CHECK(h.hat == doctest::Approx(0.001017805).epsilon(1e-6));
+  // The convolutional network for SHD: standard deviations of the weights; 5 standard errors of a standard deviation are 5 / sqrt(2
+  // n).
+  Lif lif;
+  lif.recurrent = true, lif.recurrent_kernel = 5;
+  const Network network(
+      700, 10, {Conv1d{16, 21, 10, 0}, lif, Conv1d{32, 7, 3, 0}, lif, Conv1d{64, 7, 3, 0}, lif, Linear{20}, LeakyReadout{}});
+  CHECK(network.units(0) == 1088);
+  CHECK(network.units(1) == 672);
+  CHECK(network.units(2) == 320);
+}
+
+TEST_CASE("losses and regularisers by hand") {
+  // One neuron that spikes at every step from the third on: threshold far below, driven hard.
+  Dataset data{.inputs = SpikeEvents(6, 1), .targets = SpikeEvents(6, 1)};
+  const std::vector<snn::Spike> in{{0, 0}, {1, 0}, {2, 0}, {3, 0}, {4, 0}}, target{{2, 0}};
+  data.inputs.add(in), data.targets.add(target);
+  Lif lif{.reset = Reset::none, .activation = Activation::deterministic};
+  const Network network(1, 6, {Linear{1}, lif});
+  const Eigen::VectorXd w = Eigen::VectorXd::Constant(1, 1000.0);
+  const std::size_t all[] = {0};
+  const Response<double> r = respond(network, w, data.inputs, all, 1);
+  CHECK(r.spikes[0].spikes(0) == 4);  // steps 2 to 5
+  const auto loss = [&](Loss l) { return run(Objective(network, data, l).program<double>(), w, {1, 0}); };
+  CHECK(loss(SpikeMse{}) == doctest::Approx(1.5));  // steps 3, 4, 5 are wrong
+  CHECK(loss(MeanOutput{0}) == doctest::Approx(4.0 / 6));
+  const VanRossum v{.tau_decay = 0.01, .tau_rise = 0.005, .dt = 0.002, .amplitude = 2};
+  double expected = 0;
+  for (int t = 0; t < 6; ++t) {
+    double f = 0;
+    for (int s = 3; s <= t; ++s) f -= 2 * (std::exp(-(t - s) * 0.2) - std::exp(-(t - s) * 0.4));
+    expected += f * f / 2;
+  }
+  CHECK(loss(v) == doctest::Approx(expected).epsilon(1e-12));
+}
+
+TEST_CASE("the likelihood of target trains: its gradient is exact without a reset") {
+  Dataset data{.inputs = SpikeEvents(12, 2), .targets = SpikeEvents(12, 2)};
+  const std::vector<snn::Spike> in{{0, 0}, {1, 1}, {2, 0}, {5, 1}}, target{{4, 0}, {6, 1}, {7, 0}};
+  data.inputs.add(in), data.targets.add(target);
+  const Network network(2, 12, {Linear{2}, Lif{.reset = Reset::none}});
+  const Program<double> program = Objective(network, data, SpikeLogLikelihood{}).program<double>();
+  const Eigen::VectorXd theta = network.initial<double>({.seed = 3});
+  const Eigen::VectorXd g = estimate(program, theta, StraightThrough{}, {.samples = 1}).gradient;
+  for (Eigen::Index i = 0; i < theta.size(); ++i) {
+    Eigen::VectorXd up = theta, down = theta;
+    up[i] += 1e-6, down[i] -= 1e-6;
+    CHECK(g[i] == doctest::Approx((run(program, up, {1, 0}) - run(program, down, {1, 0})) / 2e-6).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("networks that make no sense are refused by name") {
+  CHECK_THROWS_WITH_AS(Network(0, 5, {Linear{1}, Lif{}}), doctest::Contains("inputs = 0"), InvalidArgument);
+  CHECK_THROWS_WITH_AS(Network(3, 5, {Lif{}}), doctest::Contains("layer 1 (Lif): a Linear or Conv1d must come before"),
+                       InvalidArgument);
+  CHECK_THROWS_WITH_AS(Network(3, 5, {Linear{2}, Lif{}, Linear{2}}), doctest::Contains("leads to no neurons"), InvalidArgument);
+  CHECK_THROWS_WITH_AS(Network(3, 5, {Linear{2}, Linear{2}, Lif{}}), doctest::Contains("between two connections"), InvalidArgument);
+  CHECK_THROWS_WITH_AS(Network(3, 5, {Linear{2}, LeakyReadout{}, Linear{2}, Lif{}}), doctest::Contains("after the readout"),
+                       InvalidArgument);
+  CHECK_THROWS_WITH_AS(Network(3, 5, {Linear{2}, Lif{.tau_mem = 0}}), doctest::Contains("tau_mem = 0"), InvalidArgument);
+  CHECK_THROWS_WITH_AS(Network(3, 5, {Linear{2}, Lif{.tau_syn = 0.002}}), doctest::Contains("dt = 0.002 is outside (0, tau_syn)"),
+                       InvalidArgument);
+  CHECK_THROWS_AS(Lif{.escape = escape::Sigmoid{-1}}, InvalidArgument);
+  CHECK_THROWS_WITH_AS(Network(3, 5, {Linear{2}, Lif{.reset = Reset::replay, .activation = Activation::deterministic}}),
+                       doctest::Contains("needs stochastic spikes"), InvalidArgument);
+  CHECK_THROWS_WITH_AS(Network(3, 5, {Conv1d{.kernel = 9}, Lif{}}), doctest::Contains("does not fit"), InvalidArgument);
+  const Network network(3, 5, {Linear{2}, Lif{}, Linear{2}, LeakyReadout{}});
+  CHECK_THROWS_WITH_AS(Objective(network, noise(4, 5, 2, 2, 0.1, 1), MaxOverTimeCrossEntropy{}), doctest::Contains("do not fit"),
+                       InvalidArgument);
+  CHECK_THROWS_WITH_AS(Objective(network, noise(3, 5, 2, 2, 0.1, 1), SpikeMse{}), doctest::Contains("target"), InvalidArgument);
+  CHECK_THROWS_WITH_AS(Objective(network, noise(3, 5, 6, 3, 0.1, 1), MaxOverTimeCrossEntropy{}),
+                       doctest::Contains("2 outputs for 3 classes"), InvalidArgument);
+  const Objective objective(network, noise(3, 5, 2, 2, 0.1, 1), MaxOverTimeCrossEntropy{});
+  SurrogateGradient<float> gradient(objective);
+  Eigen::VectorXf g;
+  const std::size_t batch[] = {5};
+  CHECK_THROWS_AS(gradient(Eigen::VectorXf::Zero(3), batch, {1, 0}, g), InvalidArgument);
+  CHECK_THROWS_WITH_AS(gradient(network.initial<float>(), batch, {1, 0}, g), doctest::Contains("sample 5 of 2"), InvalidArgument);
+  Eigen::VectorXf bad = network.initial<float>();
+  bad[0] = std::numeric_limits<float>::quiet_NaN();
+  const std::size_t first[] = {0};
+  CHECK_THROWS_WITH_AS(respond(network, bad, objective.data().inputs, first, 1), doctest::Contains("parameter 0 is nan"),
+                       InvalidArgument);
+}
