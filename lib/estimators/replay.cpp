@@ -417,8 +417,11 @@ double detail::residual_moment(Trace<T>& trace, int runs, const PilotContext& pi
          [&](const Alternative& y, double probability, double, std::span<const Weight> weights) {
            const Site& s = trace.site(y.site);
            if (s.count != 1 || s.law->support(s.plain).upper != 1) return;
-           double residual = 0;
+           double residual = 0, slope = 0;
            for (const Weight& w : weights) residual += w.value;
+           s.law->pmf_derivative(s.plain, 1, std::span<double>(&slope, 1));
+           if (slope == 0) return;
+           residual /= slope;  // of the probability, whatever the parameter of the coin is
            moment += s.pmf(0) * s.pmf(1) * residual * residual / probability;
          });
   }

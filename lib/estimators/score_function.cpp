@@ -246,7 +246,7 @@ std::shared_ptr<const void> ScoreFunctionMartingale::learn(Trace<T>& trace, cons
     products += d * (f - mean_f);
   }
   learned->factor = squares > 0 ? products / squares : 0.0;
-  learned->mean = mean_f;
+  learned->mean = mean_f - learned->factor * mean_m;  // where the martingale is 0, its mean
   return learned;
 }
 

@@ -128,6 +128,40 @@ TEST_CASE("Auto picks replays where costs are nearly additive and a score functi
   // Refusals are passed over; biased candidates are not allowed.
   const Estimate c = estimate(Coins{false}, theta, Auto{.candidates = {LeaveOneOut{2}, StochasticDerivative{2}}}, {.samples = 10});
   CHECK(joined(c.diagnostics).find("LeaveOneOut(2)") != std::string::npos);
+  // The note has them in order of variance x work, which is that of the samples, and what refuses last.
+  const auto branch = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    S sum = 0;
+    for (int i = 0; i < 12; ++i) {
+      const auto x = draw(BernoulliLogit(t[0]));
+      sum += x ? S(x) : S(0);
+    }
+    return sum;
+  };
+  const Auto several{.candidates = {Rebar{}, LeaveOneOut{2}, StochasticDerivative{4}}, .pilot = 2000};
+  const Estimate d = estimate(branch, theta, several, {.samples = 10'000});
+  const std::string note = joined(d.diagnostics);
+  CAPTURE(note);
+  const auto at = [&](const char* text) { return note.find(text); };
+  CHECK(at(": StochasticDerivative(4) ") < at(", LeaveOneOut(2) "));
+  CHECK(at(", LeaveOneOut(2) ") < at(", Rebar(0.5, 1) refused"));
+  REQUIRE(at(", Rebar(0.5, 1) refused") != std::string::npos);
+  // Variances of a pilot of 2000: 10 percent are 3 standard errors.
+  CHECK(std::stod(note.substr(at(", LeaveOneOut(2) ") + 17)) ==
+        doctest::Approx(cost(estimate(branch, theta, LeaveOneOut{2}, {.samples = 10'000}))).epsilon(0.1));
+  // Slopes that are wrong by -6 and by 3 at a difference of 3: the moment of residuals is 5/2 of the variance at p = 1/2.
+  const auto cubes = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    S sum = 0;
+    for (int i = 0; i < 12; ++i) {
+      const S x = draw(BernoulliLogit(t[0]));
+      sum += 3 * x * square(x);
+    }
+    return sum;
+  };
+  const std::string residuals = joined(
+      estimate(cubes, Eigen::VectorXd::Zero(1), Auto{.candidates = {LeaveOneOut{2}}, .pilot = 2000}, {.samples = 10}).diagnostics);
+  CAPTURE(residuals);
+  REQUIRE(residuals.find("M_res = ") != std::string::npos);
+  CHECK(std::stod(residuals.substr(residuals.find("M_res = ") + 8)) == doctest::Approx(2.5).epsilon(0.2));
   CHECK_THROWS_WITH_AS(estimate(Coins{false}, theta, Auto{.candidates = {StraightThrough{}}}, {.samples = 1}),
                        doctest::Contains("Auto: StraightThrough is biased"), InvalidArgument);
 }

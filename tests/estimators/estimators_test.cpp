@@ -312,6 +312,12 @@ TEST_CASE("systematic sampling includes entries with their probabilities") {
   CHECK(sum == doctest::Approx(3));
   CHECK(p[1] == 0);
   CHECK(p[5] == 1);
+  // Nine tenths by size, one tenth evenly.
+  std::vector<double> q;
+  detail::inclusion_probabilities(std::vector<double>{1, 0, 3}, 1, 0.1, q);
+  CHECK(q[0] == doctest::Approx(0.275));
+  CHECK(q[1] == 0);
+  CHECK(q[2] == doctest::Approx(0.725));
   std::vector<int> hits(size.size());
   const int n = 10000;
   for (int i = 0; i < n; ++i) detail::systematic_sample(p, (i + 0.5) / n, [&](std::size_t k) { ++hits[k]; });

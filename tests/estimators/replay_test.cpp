@@ -168,6 +168,195 @@ TEST_CASE("the variances on the walk of 100 steps are those of estimators.md 2.5
   check(StraightThrough{}, 1.85, 0.2, 10'000);
 }
 
+// ---- what is learnt is right: each check turns red when a formula of the learning is changed --------------------------------
+
+namespace {
+
+/// Work of one sample, pilots included.
+double work(const Estimate& e) { return (e.work.runs + e.work.sweeps) / static_cast<double>(e.samples); }
+
+/// Independent draws, a cost that is linear in them.
+const auto linear = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+  const S a = draw(Bernoulli(logistic(t[0])));
+  const Vector<S> label = draw(OneHot(softmax(t)));
+  const S b = draw(Bernoulli(logistic(t[1] - t[2])));
+  return 3 * a + dot(label, Vector<double>(Eigen::Vector3d(1, -0.5, 2))) - 2 * b + 7;
+};
+const Eigen::VectorXd linear_theta = Eigen::Vector3d(0.4, -0.3, 0.8);
+
+/// Coins with costs whose slope at the outcome is wrong by -6 at 1 and by 3 at 0, whatever the other coins do.
+const auto cubes = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+  S cost = 0;
+  for (int i = 0; i < 16; ++i) {
+    const S x = draw(Bernoulli(logistic(t[i % 2])));
+    cost += 3 * x * square(x);
+  }
+  return cost;
+};
+
+}  // namespace
+
+TEST_CASE("tables leave no variance where the cost is linear in independent draws") {
+  const Exact truth = enumerate(linear, linear_theta);
+  for (const AnyEstimator& e :
+       {AnyEstimator(DebiasedSurrogate{.replays = 1, .control = Control::table}), AnyEstimator(ScoreFunctionMartingale{})}) {
+    CAPTURE(e.name());
+    const Estimate x = estimate(linear, linear_theta, e, {.samples = 500});
+    CHECK((x.gradient - truth.gradient).norm() < 1e-12);
+    CHECK(x.gradient_error.norm() < 1e-12);
+    CHECK(x.value_error > 0.05);
+  }
+  // The last coin is tossed in half of the runs. Its entry is the mean over those, and the only noise is whether it is tossed.
+  const auto sometimes = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    S cost = draw(Bernoulli(logistic(t[0])));
+    if (draw(Bernoulli(0.5))) cost += 4 * draw(Bernoulli(logistic(t[1])));
+    return cost;
+  };
+  const Eigen::Vector2d theta(0.4, 0);
+  const Estimate x = estimate(sometimes, theta, DebiasedSurrogate{.replays = 1, .control = Control::table}, {.samples = 500});
+  CHECK(x.gradient_error[0] < 1e-12);
+  const double tossed = x.gradient[1];  // the derivative is 4 p (1 - p) = 1 if it is
+  CHECK(x.gradient_error[1] == doctest::Approx(std::sqrt(tossed * (1 - tossed) / 499)).epsilon(1e-9));
+}
+
+TEST_CASE("the martingale of unit vectors is centred where they depend on earlier draws") {
+  const auto chain = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    const S a = draw(Bernoulli(logistic(t[0])));
+    const Vector<S> label = draw(OneHot(softmax(Vector<S>(t * (4 * a - 1)))));
+    return dot(label, Vector<double>(Eigen::Vector3d(4, -3, 2))) + a;
+  };
+  const Estimate e = estimate(chain, linear_theta, ScoreFunctionMartingale{}, {.samples = 40'000, .seed = 12});
+  CHECK(largest_z(e, enumerate(chain, linear_theta).gradient) < bound);
+}
+
+TEST_CASE("residuals by outcome leave no variance where they are all there is") {
+  const Eigen::Vector2d theta(0, 0.7);
+  const Estimate e = estimate(cubes, theta, DebiasedSurrogate{.replays = 1, .residuals = true}, {.samples = 500});
+  CHECK((e.gradient - enumerate(cubes, theta).gradient).norm() < 1e-10);
+  CHECK(e.gradient_error.norm() < 1e-10);
+  CHECK(estimate(cubes, theta, DebiasedSurrogate{.replays = 1}, {.samples = 500}).gradient_error.norm() > 0.1);
+}
+
+TEST_CASE("the moment of residuals is that of the formula") {
+  // p (1 - p) (p 36 + (1 - p) 9) for each coin, half of which are replayed.
+  double expected = 0;
+  for (const double x : {0.0, 0.7}) {
+    const double p = logistic(x);
+    expected += 8 * p * (1 - p) * (36 * p + 9 * (1 - p));
+  }
+  Trace<double> trace(cubes, Eigen::Vector2d(0, 0.7));
+  CHECK(detail::residual_moment(trace, 2000, {.seed = 3}) == doctest::Approx(expected).epsilon(0.02));
+  // It is the same whatever the parameter of the coins.
+  const auto logits = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    S cost = 0;
+    for (int i = 0; i < 16; ++i) {
+      const S x = draw(BernoulliLogit(t[i % 2]));
+      cost += 3 * x * square(x);
+    }
+    return cost;
+  };
+  Trace<double> other(logits, Eigen::Vector2d(0, 0.7));
+  CHECK(detail::residual_moment(other, 2000, {.seed = 3}) == doctest::Approx(expected).epsilon(0.02));
+}
+
+TEST_CASE("Neyman's choice goes where residuals are, and rather to late sites") {
+  // Nine coins with large linear effects, of which a path control knows everything, and two small ones that interact.
+  const auto few = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    S cost = 0;
+    for (int i = 0; i < 9; ++i) cost += 5 * draw(Bernoulli(logistic(t[0])));
+    const S a = draw(Bernoulli(logistic(t[1]))), b = draw(Bernoulli(logistic(t[1])));
+    return cost + 4 * square(a - b);
+  };
+  const Eigen::Vector2d theta(0.3, 0.2);
+  const auto variance = [&](SiteChoice choice) {
+    return estimate(few, theta, DebiasedSurrogate{.replays = 1, .choice = choice}, {.samples = 20'000, .seed = 4}).total_variance;
+  };
+  CHECK(variance(SiteChoice::neyman) < 0.4 * variance(SiteChoice::importance));
+  const auto alike = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    S cost = 0;
+    for (int i = 0; i < 20; ++i) cost += draw(Bernoulli(logistic(t[0])));
+    return cost;
+  };
+  const auto runs = [&](SiteChoice choice) {
+    const Estimate e =
+        estimate(alike, theta, StochasticDerivative{.replays = 1, .choice = choice, .pilot = 50}, {.samples = 50'000});
+    return e.work.runs / static_cast<double>(e.samples);
+  };
+  // The mean share of a run that is replayed is 0.525, and 0.48 with the weights 1 / sqrt(1/2 + share).
+  CHECK(runs(SiteChoice::neyman) < runs(SiteChoice::importance) - 0.02);
+}
+
+TEST_CASE("what later flips explain is taken from the change of the cost") {
+  // A coin that pulls many others, whose costs are linear: the table knows them, the single flips are noise.
+  const auto fan = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    const S a = draw(Bernoulli(logistic(t[0])));
+    S cost = 0;
+    for (int i = 0; i < 12; ++i) cost += draw(Bernoulli(logistic(t[1] + 2 * a)));
+    return cost;
+  };
+  const Eigen::Vector2d theta(0.3, -1);
+  const auto variance = [&](bool martingale) {
+    const DebiasedSurrogate e{.replays = 0, .control = Control::table, .martingale = martingale};
+    const Estimate x = estimate(fan, theta, e, {.samples = 20'000, .seed = 5});
+    CHECK(largest_z(x, enumerate(fan, theta).gradient) < bound);
+    return x.gradient_error[0] * x.gradient_error[0];
+  };
+  CHECK(variance(true) < 0.5 * variance(false));
+}
+
+TEST_CASE("the number of replays that is found is about the best") {
+  // On the walk two replays are best and five are taken, as replays without replacement are better than they are thought to be.
+  Eigen::VectorXd theta(4);
+  theta << 0.4, -0.3, 0.8, -0.5;
+  const auto cost = [&](const Program<double>& program, const Eigen::VectorXd& at, int replays) {
+    const Estimate e =
+        estimate(program, at, StochasticDerivative{.replays = replays, .pilot = 400}, {.samples = 20'000, .seed = 6});
+    return e.total_variance * work(e);
+  };
+  const Walk walk{30};
+  const Eigen::Vector2d drift(0.2, -0.05);
+  double best = 1e300, best_recurrent = 1e300;
+  for (const int k : {1, 2, 4, 8, 16}) {
+    best = std::min(best, cost(walk, drift, k));
+    best_recurrent = std::min(best_recurrent, cost(Recurrent{4}, theta, k));
+  }
+  CHECK(cost(walk, drift, automatic_replays) < 1.25 * best);
+  CHECK(cost(Recurrent{4}, theta, automatic_replays) < 1.1 * best_recurrent);
+}
+
+TEST_CASE("baselines and critics take what they can know") {
+  // Each coin adds to the cost at once, so that the mean cost to go falls from site to site.
+  const auto steps = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    for (int i = 0; i < 6; ++i) draw.cost(10 + 2 * draw(Bernoulli(logistic(t[0] + 0.2 * static_cast<double>(i)))));
+    return S(0);
+  };
+  const Eigen::VectorXd theta = Eigen::VectorXd::Constant(1, 0.3);
+  const Eigen::VectorXd truth = enumerate(steps, theta).gradient;
+  const Estimate score = estimate(steps, theta, ScoreFunction{}, {.samples = 20'000, .seed = 7});
+  const Estimate many = estimate(steps, theta, LeaveOneOut{32}, {.samples = 2'000, .seed = 8});
+  for (const Estimate& e : {score, many, estimate(steps, theta, LeaveOneOut{2}, {.samples = 20'000, .seed = 9})})
+    CHECK(largest_z(e, truth) < bound);
+  CHECK(score.total_variance < 1.2 * 32 * many.total_variance);
+  // The cost comes at the end: given the history its mean is linear in the sum of the outcomes so far.
+  const auto sums = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    S sum = 0;
+    for (int i = 0; i < 10; ++i) sum += draw(Bernoulli(logistic(t[0])));
+    return sum;
+  };
+  const auto variance = [&](const AnyEstimator& e) {
+    return estimate(sums, theta, e, {.samples = 20'000, .seed = 10}).total_variance;
+  };
+  CHECK(variance(ScoreFunctionCritic{}) < 0.7 * variance(ScoreFunction{}));
+  // A critic is told the datum.
+  std::vector<int> seen(3, 0);
+  const auto data = over_data(3, []<class S>(Sampler<S>& draw, const Vector<S>& t, std::size_t i) -> S {
+    return static_cast<double>(i) * draw(Bernoulli(logistic(t[0])));
+  });
+  estimate(data, theta, ScoreFunctionCritic{.critic = [&](const History& h) { return ++seen[h.datum], 0.0; }},
+           {.samples = 30, .threads = 1});
+  CHECK(seen == std::vector<int>{10, 10, 10});
+}
+
 // ---- PerSite ---------------------------------------------------------------------------------------------------------------
 
 namespace {
@@ -209,4 +398,24 @@ TEST_CASE("every draw can have a method of its own") {
   CHECK(largest_z(estimate(mixture, theta, PerSite{Method::replay, 0, true}, {.samples = 20'000}), truth.gradient) > 2 * bound);
   CHECK_THROWS_WITH_AS(estimate(mixture, theta, PerSite{}, {.samples = 1}),
                        doctest::Contains("PerSite: site 1 (Bernoulli) is marked as a surrogate"), Refusal);
+  // More replays leave less variance.
+  const auto variance = [&](int replays) {
+    return estimate(Marked{}, theta, PerSite{Method::replay, replays}, {.samples = 10'000}).total_variance;
+  };
+  CHECK(variance(4) < 0.8 * variance(1));
+}
+
+TEST_CASE("draws with a method of their own at outcomes of probability 0") {
+  const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    const S a = draw(Bernoulli(t[0]), Method::replay);
+    return 2 * a + 3 * draw(BernoulliLogit(t[1]), Method::surrogate);
+  };
+  // The outcome 0 of the first coin is impossible, but its probability moves; the surrogate of the other one is exact.
+  const Eigen::Vector2d theta(1, 0);
+  const Estimate e = estimate(program, theta, PerSite{Method::replay, 1, true}, {.samples = 10});
+  CHECK(e.gradient[0] == doctest::Approx(2));
+  CHECK(e.gradient[1] == doctest::Approx(0.75));
+  const auto scored = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S { return draw(Bernoulli(t[0])); };
+  CHECK_THROWS_WITH_AS(estimate(scored, theta, PerSite{Method::score_function}, {.samples = 1}),
+                       doctest::Contains("PerSite: at site 0 the outcome 0 of Bernoulli has probability 0"), Refusal);
 }

@@ -114,6 +114,10 @@ class Trace {
     const Site& s = recorder_.log()[site];
     tape_.adjoints()[recorder_.parameters()[s.first + j]] += a;
   }
+  /// Seeds a variable of the recording.
+  void seed(const Var<T>& x, T a) { tape_.adjoints()[x.index()] += a; }
+  /// After tangents(): that of a variable of the recording along the first direction.
+  T tangent(const Var<T>& x) const { return tape_.tangents()[x.index()][0]; }
   /// Reverse sweep; adds the adjoints of theta, times `factor`, to the gradient.
   void sweep(Eigen::VectorXd& gradient, double factor = 1);
   /// After an OPEN sweep: what arrived at parameter j of a site through the edge from its outcome alone.
