@@ -368,7 +368,7 @@ TEST_CASE("networks that make no sense are refused by name") {
   CHECK_THROWS_WITH_AS(Network(3, 5, {Linear{2}, Lif{.tau_mem = 0}}), doctest::Contains("tau_mem = 0"), InvalidArgument);
   CHECK_THROWS_WITH_AS(Network(3, 5, {Linear{2}, Lif{.tau_syn = 0.002}}), doctest::Contains("dt = 0.002 is outside (0, tau_syn)"),
                        InvalidArgument);
-  CHECK_THROWS_AS(Lif{.escape = escape::Sigmoid{-1}}, InvalidArgument);
+  CHECK_THROWS_AS(SpikeFunction(escape::Sigmoid{-1}), InvalidArgument);
   CHECK_THROWS_WITH_AS(Network(3, 5, {Linear{2}, Lif{.reset = Reset::replay, .activation = Activation::deterministic}}),
                        doctest::Contains("needs stochastic spikes"), InvalidArgument);
   CHECK_THROWS_WITH_AS(Network(3, 5, {Conv1d{.kernel = 9}, Lif{}}), doctest::Contains("does not fit"), InvalidArgument);
