@@ -147,6 +147,18 @@ TEST_CASE("a neuron whose spikes feed back: exact gradients and surrogate gradie
   // Without reset the surrogate gradient does not depend on the spikes.
   const Estimate e = estimate(one_neuron(10, Reset::none).program<double>(), w, StraightThrough{}, {.samples = 10});
   CHECK(e.gradient[0] == doctest::Approx(none.gradient[0]).epsilon(1e-12));
+  // An override takes the place of the derivative of the escape function, and only there.
+  Network network = one_neuron(10, Reset::none).network();
+  std::vector<Layer> layers = network.layers();
+  std::get<Lif>(layers[1]).surrogate = surrogate::SuperSpike{10};
+  const Objective overridden(Network(1, 12, layers), one_neuron(10, Reset::none).data(), MeanOutput{0});
+  CHECK(enumerate(overridden.program<double>(), w).gradient[0] == doctest::Approx(none.gradient[0]).epsilon(1e-12));
+  Eigen::VectorXd g;
+  const std::size_t batch[] = {0};
+  SurrogateGradient<double>(overridden.with(Activation::deterministic))(w, batch, {1, 0}, g);
+  CHECK(std::abs(g[0] - none.gradient[0]) > 0.01);
+  CHECK(estimate(overridden.program<double>(), w, StraightThrough{}, {.samples = 2}).gradient[0] ==
+        doctest::Approx(g[0]).epsilon(1e-12));
 }
 
 TEST_CASE("layers as single operations have the gradients of the same dynamics recorded one operation at a time") {
@@ -265,7 +277,9 @@ TEST_CASE("mean fields are the derivative of their own value") {
     lif.adaptation = 0.2;
     lif.learned_tau = Learned::neuron;
     const Network network(5, 12, {Linear{4}, lif, Linear{3}, lif, Linear{2}, LeakyReadout{}});
-    const Objective objective(network, noise(5, 12, 1, 1, 0.2, 9), MeanOutput{1});
+    const Objective objective(network, noise(5, 12, 1, 2, 0.2, 9),
+                              kind == ResetKind::all ? Loss(SumOfSoftmaxCrossEntropy{}) : MeanOutput{1},
+                              {UpperBound{.strength = 2, .threshold = 0.1}, LowerBound{.strength = 1, .threshold = 5}});
     const Program<double> program = objective.program<double>();
     const Eigen::VectorXd theta = network.initial<double>({.seed = 2, .sigma_u = 2});
     const auto value = [&](const Eigen::VectorXd& x) { return estimate(program, x, MeanField{}, {.samples = 1}).value; };
