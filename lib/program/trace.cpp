@@ -104,10 +104,10 @@ T Trace<T>::record(const RunKey& key, Outcomes outcomes) {
 }
 
 template <class T>
-T Trace<T>::record_lowest(const RunKey& key, std::span<const std::int64_t> forced) {
+T Trace<T>::record_lowest(const RunKey& key, std::span<const std::int64_t> forced, Outcomes outcomes) {
   key_ = key;
   record_plan({.key = key, .forced = forced, .lowest = true, .limit = std::min<std::size_t>(max_draws_, 4096), .datum = datum_},
-              Outcomes::constants);
+              outcomes);
   if (recorder_.noisy())
     throw Refusal("Enumeration: the program draws continuous noise; its expected cost is no sum over discrete outcomes");
   return cost_ = recorded_cost_;

@@ -61,8 +61,9 @@ class Trace {
   T record(const RunKey& key, Relaxation<T>& relaxation);
   /// Records the baseline run again, forced to its outcomes, with coins and labels relaxed. Returns the cost of the recording.
   T record(Relaxation<T>& relaxation);
-  /// Records a run whose first sites are forced and whose later sites take their lowest outcome (enumeration).
-  T record_lowest(const RunKey& key, std::span<const std::int64_t> forced);
+  /// Records a run whose first sites are forced and whose later sites take their lowest outcome (enumeration); as variables, if
+  /// open sweeps are to come.
+  T record_lowest(const RunKey& key, std::span<const std::int64_t> forced, Outcomes outcomes = Outcomes::constants);
   /// The cost of the baseline run with the outcome of `site` replaced, later sites on the same keys. Plain numbers.
   /// If `chances`, replayed_chances() tells more.
   T replay(std::size_t site, std::int64_t outcome, bool chances = false);
