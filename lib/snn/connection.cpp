@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 
 #include "signal.hpp"
@@ -7,6 +8,10 @@ namespace stoat::snn {
 template <class T>
 Active<T> Rows<T>::operator()(int sample, int step) {
   if (signal_.events) return {signal_.events->at(signal_.which[sample], step), nullptr};
+  if (signal_.spikes.begin) {
+    const SpikeEvents::Lists lists = signal_.lists(sample);
+    return {{lists.units + lists.begin[step], lists.units + lists.begin[step + 1]}, nullptr};
+  }
   std::size_t count = 0;
   if (signal_.bits) {
     const std::uint64_t* word = signal_.row_bits(sample, step);
@@ -75,6 +80,39 @@ void Connection::gradient(const Active<T>& s, const T* g, T* dw) const {
     for (const Tap& tap : taps(s.units[i])) k.axpy(s.numbers ? s.numbers[i] : T(1), g + tap.output, dw + tap.weight, width_);
 }
 
+template <class T>
+void Connection::forward(const Signal<T>& s, int sample, const T* w, T* y, std::ptrdiff_t ld_y) const {
+  if (linear_ && !s.numbers) {
+    const SpikeEvents::Lists lists = s.lists(sample);
+    kernels::best<T>().sum_rows(y, ld_y, s.steps, w, outputs_, outputs_, lists.units, lists.begin, false);
+    return;
+  }
+  Rows<T> rows(s);
+  for (int t = 0; t < s.steps; ++t, y += ld_y) {
+    std::fill_n(y, kernels::padded(outputs_), T(0));
+    forward(rows(sample, t), w, y);
+  }
+}
+
+template <class T>
+void Connection::gradient(const Signal<T>& s, int sample, const T* g, std::ptrdiff_t ld_g, T* dw) const {
+  if (linear_ && !s.numbers) {
+    // The steps at which each unit spikes: its weights' gradient is a sum of rows of g, which stays in the registers.
+    const SpikeEvents::Lists lists = s.lists(sample);
+    const std::size_t first = lists.begin[0], count = lists.begin[s.steps] - first;
+    std::vector<std::size_t> begin(static_cast<std::size_t>(inputs_) + 2);
+    std::vector<Unit> steps(count);
+    for (std::size_t k = 0; k < count; ++k) ++begin[lists.units[first + k] + 2];
+    for (std::size_t unit = 2; unit < begin.size(); ++unit) begin[unit] += begin[unit - 1];
+    for (int t = 0; t < s.steps; ++t)
+      for (std::size_t k = lists.begin[t]; k < lists.begin[t + 1]; ++k) steps[begin[lists.units[k] + 1]++] = static_cast<Unit>(t);
+    kernels::best<T>().sum_rows(dw, outputs_, inputs_, g, ld_g, outputs_, steps.data(), begin.data(), true);
+    return;
+  }
+  Rows<T> rows(s);
+  for (int t = 0; t < s.steps; ++t, g += ld_g) gradient(rows(sample, t), g, dw);
+}
+
 std::size_t Connection::packed_size() const {
   return linear_ ? static_cast<std::size_t>(outputs_) * static_cast<std::size_t>(kernels::padded(inputs_)) : 0;
 }
@@ -104,11 +142,13 @@ void Connection::backward(const T* w, const T* packed, const T* g, std::ptrdiff_
     }
 }
 
-#define INSTANTIATE(T)                                                      \
-  template class Rows<T>;                                                   \
-  template void Connection::forward(const Active<T>&, const T*, T*) const;  \
-  template void Connection::gradient(const Active<T>&, const T*, T*) const; \
-  template void Connection::pack(const T*, T*) const;                       \
+#define INSTANTIATE(T)                                                                           \
+  template class Rows<T>;                                                                        \
+  template void Connection::forward(const Signal<T>&, int, const T*, T*, std::ptrdiff_t) const;  \
+  template void Connection::gradient(const Signal<T>&, int, const T*, std::ptrdiff_t, T*) const; \
+  template void Connection::forward(const Active<T>&, const T*, T*) const;                       \
+  template void Connection::gradient(const Active<T>&, const T*, T*) const;                      \
+  template void Connection::pack(const T*, T*) const;                                            \
   template void Connection::backward(const T*, const T*, const T*, std::ptrdiff_t, int, T*, std::ptrdiff_t) const;
 INSTANTIATE(float)
 INSTANTIATE(double)

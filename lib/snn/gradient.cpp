@@ -26,20 +26,19 @@ int chunk_size(const detail::Stages& stages) {
 /// The label that the outputs of sample g tell, as the loss reads them.
 template <class T>
 int predicted_label(const Loss& loss, const Signal<T>& o, int g) {
-  std::vector<double> score(static_cast<std::size_t>(o.units), 0);
-  const bool sum = std::holds_alternative<SumOfSoftmaxCrossEntropy>(loss);
-  if (!sum) std::fill(score.begin(), score.end(), -std::numeric_limits<double>::infinity());
+  if (!std::holds_alternative<SumOfSoftmaxCrossEntropy>(loss)) {
+    std::vector<T> top(static_cast<std::size_t>(o.stride)), when(top.size());
+    kernels::best<T>().peaks(o.numbers + o.row(g, 0), o.stride, std::min(1, o.steps - 1), o.steps, o.stride, top.data(),
+                             when.data());
+    return static_cast<int>(std::max_element(top.begin(), top.begin() + o.units) - top.begin());
+  }
+  std::vector<double> score(static_cast<std::size_t>(o.units));
   for (int t = std::min(1, o.steps - 1); t < o.steps; ++t) {
     const T* const row = o.numbers + o.row(g, t);
-    if (sum) {
-      const T top = *std::max_element(row, row + o.units);
-      double total = 0;
-      for (int c = 0; c < o.units; ++c) total += std::exp(static_cast<double>(row[c] - top));
-      for (int c = 0; c < o.units; ++c) score[static_cast<std::size_t>(c)] += std::exp(static_cast<double>(row[c] - top)) / total;
-    } else {
-      for (int c = 0; c < o.units; ++c)
-        score[static_cast<std::size_t>(c)] = std::max(score[static_cast<std::size_t>(c)], static_cast<double>(row[c]));
-    }
+    const T top = *std::max_element(row, row + o.units);
+    double total = 0;
+    for (int c = 0; c < o.units; ++c) total += std::exp(static_cast<double>(row[c] - top));
+    for (int c = 0; c < o.units; ++c) score[static_cast<std::size_t>(c)] += std::exp(static_cast<double>(row[c] - top)) / total;
   }
   return static_cast<int>(std::max_element(score.begin(), score.end()) - score.begin());
 }
@@ -89,7 +88,9 @@ typename SurrogateGradient<T>::State::Part SurrogateGradient<T>::State::block(
   Index theta_at = 0;
   if (gradient) {
     tape.clear();
+    align(tape);
     theta_at = variables(tape, theta).first();
+    align(tape);
     mark = tape.mark();
     tape.clear_adjoints();
   }

@@ -84,25 +84,15 @@ Eigen::MatrixX<T> raster(const Signal<T>& signal, int g) {
 template <class T>
 Cost<T> cost(Pass<T>& pass, const MaxOverTimeCrossEntropy&, const Stage&, const Signal<T>& o, int g, const Dataset& data,
              std::size_t datum) {
-  std::vector<T> top(static_cast<std::size_t>(o.units)), softmax;
-  std::vector<int> when(top.size());
-  for (int c = 0; c < o.units; ++c) {
-    const auto k = static_cast<std::size_t>(c);
-    const int first = std::min(1, o.steps - 1);
-    when[k] = first, top[k] = o.numbers[o.row(g, first) + c];
-  }
-  for (int t = 2; t < o.steps; ++t) {
-    const T* const row = o.numbers + o.row(g, t);
-    for (int c = 0; c < o.units; ++c)
-      if (row[c] > top[static_cast<std::size_t>(c)])
-        top[static_cast<std::size_t>(c)] = row[c], when[static_cast<std::size_t>(c)] = t;
-  }
+  std::vector<T> top(static_cast<std::size_t>(o.stride)), when(top.size()), softmax;
+  kernels::best<T>().peaks(o.numbers + o.row(g, 0), o.stride, std::min(1, o.steps - 1), o.steps, o.stride, top.data(), when.data());
+  top.resize(static_cast<std::size_t>(o.units));
   const auto label = static_cast<std::size_t>(data.labels[datum]);
   const T value = log_sum_exp(top, softmax) - top[label];
   Costs<T> costs(pass, o.at);
   if (costs.wanted())
     for (std::size_t c = 0; c < top.size(); ++c)
-      costs.add(o.row(g, when[c]) + static_cast<std::ptrdiff_t>(c), softmax[c] - (c == label ? T(1) : T(0)));
+      costs.add(o.row(g, static_cast<int>(when[c])) + static_cast<std::ptrdiff_t>(c), softmax[c] - (c == label ? T(1) : T(0)));
   return costs.done(value);
 }
 

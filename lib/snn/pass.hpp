@@ -62,6 +62,8 @@ class SpikeSource {
   /// the variables of the first z and the first spike of the row.
   virtual void decide(const Lif& lif, int sample, int step, const T* z, T* f, int units, std::uint64_t* bits, Index membrane,
                       Index spike) = 0;
+  /// If the coins of a row are tossed with keyed numbers alone, their key: then the loops over neurons may toss them.
+  virtual std::optional<kernels::RowKey> key(int /*sample*/, int /*step*/, int /*units*/) const { return std::nullopt; }
   /// The uniform numbers behind the decisions of a row, in [0, 1): a spike where one is below the probability.
   virtual void uniforms(int sample, int step, int units, T* u) = 0;
   /// In a run on means: the means of a row are variables from `mean` on.
@@ -98,6 +100,12 @@ Signal<T> dropout_layer(Pass<T>& pass, std::size_t stage, const Signal<T>& in);
 /// All layers; the outputs of each.
 template <class T>
 std::vector<Signal<T>> run_layers(Pass<T>& pass, const Signal<T>& input);
+
+/// Brings the next variable of a tape to the begin of a cache line, if its first one is at one.
+template <class T>
+void align(Tape<T>& tape) {
+  if (const Index over = tape.size() % kernels::pad) tape.inputs(static_cast<std::size_t>(kernels::pad - over));
+}
 
 /// A cost per sample and its variable (0: a constant).
 template <class T>

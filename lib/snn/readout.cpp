@@ -15,26 +15,27 @@ struct Readout {
   Signal<T> in, out;
   const T *w, *packed_w;
   Index w_at;
-  T r, a_s;
+  T *r, *a_s;  // rows
 
   static void reverse(const void* payload, T* adjoints) {
     const auto& p = *static_cast<const Readout*>(payload);
     const int stride = p.out.stride;
-    std::vector<T> o(static_cast<std::size_t>(stride)), q(o.size());
-    Rows<T> inputs(p.in);
+    std::vector<T> state(2 * static_cast<std::size_t>(stride));
     // The drive of a step takes the place of the outputs' adjoints, which nobody reads any more.
     for (int g = 0; g < p.out.samples; ++g) {
-      std::fill(o.begin(), o.end(), T(0)), std::fill(q.begin(), q.end(), T(0));
-      for (int t = p.out.steps - 1; t >= 0; --t) {
-        T* const row = adjoints + p.out.at + p.out.row(g, t);
-        for (int i = 0; i < stride; ++i) {
-          const T drive = q[static_cast<std::size_t>(i)], o_next = o[static_cast<std::size_t>(i)];
-          o[static_cast<std::size_t>(i)] = p.r * o_next + row[i];
-          q[static_cast<std::size_t>(i)] = (T(1) - p.r) * o_next + p.a_s * drive;
-          row[i] = drive;
-        }
-        if (p.w_at) p.stage->input.gradient(inputs(g, t), row, adjoints + p.w_at);
-      }
+      std::fill(state.begin(), state.end(), T(0));
+      T* const rows = adjoints + p.out.at + p.out.row(g, 0);
+      kernels::best<T>().reverse_membranes({.kind = kernels::MembraneReverse<T>::Slope::one,
+                                            .n = p.out.units,
+                                            .stride = stride,
+                                            .steps = p.out.steps,
+                                            .a_m = p.r,
+                                            .a_s = p.a_s,
+                                            .a_u = state.data(),
+                                            .a_i = state.data() + stride,
+                                            .spike = rows,
+                                            .input = rows});
+      if (p.w_at) p.stage->input.gradient(p.in, g, rows, stride, adjoints + p.w_at);
     }
     if (p.in.at)
       p.stage->input.backward(p.w, p.packed_w, adjoints + p.out.at, stride, p.out.samples * p.out.steps, adjoints + p.in.at,
@@ -52,8 +53,8 @@ struct Readout {
         std::copy(o.begin(), o.end(), &tangents[p.out.at + p.out.row(g, t)][0]);
         for (int i = 0; i < width; ++i) {
           const auto k = static_cast<std::size_t>(i);
-          o[k] = p.r * o[k] + (T(1) - p.r) * q[k];
-          q[k] *= p.a_s;
+          o[k] = *p.r * o[k] + (T(1) - *p.r) * q[k];
+          q[k] *= *p.a_s;
         }
         const Active<T> s = inputs(g, t);
         const auto add = [&](const Connection::Tap& tap, int i, int l, T x) {
@@ -108,10 +109,12 @@ Signal<T> readout_layer(Pass<T>& pass, std::size_t number, const Signal<T>& in) 
   const LeakyReadout& readout = *stage.readout();
   Readout<T>& layer = *new (pass.template allocate<Readout<T>>(1)) Readout<T>();
   layer.stage = &stage, layer.in = in;
-  layer.r = static_cast<T>(std::exp(-readout.dt / readout.tau_mem));
-  layer.a_s = readout.tau_syn > 0 ? static_cast<T>(std::exp(-readout.dt / readout.tau_syn)) : T(0);
   Signal<T>& out = layer.out;
   out.samples = in.samples, out.steps = in.steps, out.units = stage.units, out.stride = kernels::padded(stage.units);
+  const auto row = static_cast<std::size_t>(out.stride);
+  layer.r = pass.template allocate<T>(row), layer.a_s = pass.template allocate<T>(row);
+  std::fill_n(layer.r, row, static_cast<T>(std::exp(-readout.dt / readout.tau_mem)));
+  std::fill_n(layer.a_s, row, readout.tau_syn > 0 ? static_cast<T>(std::exp(-readout.dt / readout.tau_syn)) : T(0));
   layer.w = pass.theta + stage.weights;
   const bool recording = pass.tape && (pass.theta_at || in.at);
   if (recording && pass.theta_at) layer.w_at = pass.theta_at + static_cast<Index>(stage.weights);
@@ -125,21 +128,27 @@ Signal<T> readout_layer(Pass<T>& pass, std::size_t number, const Signal<T>& in) 
     }
   }
   T* const o = pass.template allocate<T>(out.size());
-  std::vector<T> memory(2 * static_cast<std::size_t>(out.stride));
-  T* const now = memory.data();
-  T* const q = now + out.stride;
-  Rows<T> inputs(in);
+  std::vector<T> state(2 * row);
   for (int g = 0; g < in.samples; ++g) {
-    std::fill_n(now, out.stride, T(0)), std::fill_n(q, out.stride, T(0));
-    std::fill_n(now, out.units, static_cast<T>(readout.initial));
-    for (int t = 0; t < in.steps; ++t) {
-      std::copy_n(now, out.stride, o + out.row(g, t));
-      for (int i = 0; i < out.stride; ++i) now[i] = layer.r * now[i] + (T(1) - layer.r) * q[i], q[i] *= layer.a_s;
-      stage.input.forward(inputs(g, t), layer.w, q);
-    }
+    std::fill(state.begin(), state.end(), T(0));
+    std::fill_n(state.begin(), out.units, static_cast<T>(readout.initial));
+    T* const rows = o + out.row(g, 0);
+    stage.input.forward(in, g, layer.w, rows, out.stride);
+    kernels::best<T>().run_membranes({.n = out.units,
+                                      .stride = out.stride,
+                                      .steps = in.steps,
+                                      .a_m = layer.r,
+                                      .a_s = layer.a_s,
+                                      .u = state.data(),
+                                      .i = state.data() + row,
+                                      .input = rows,
+                                      .membranes = rows});
   }
   out.numbers = o;
-  if (recording) out.at = pass.tape->block(out.size(), &layer, &Readout<T>::reverse, &Readout<T>::forward);
+  if (recording) {
+    align(*pass.tape);
+    out.at = pass.tape->block(out.size(), &layer, &Readout<T>::reverse, &Readout<T>::forward);
+  }
   return out;
 }
 

@@ -23,6 +23,7 @@ struct Signal {
   const SpikeEvents* events = nullptr;
   const std::size_t* which = nullptr;   ///< the samples among the events
   const std::uint64_t* bits = nullptr;  ///< samples x steps x words(units)
+  SpikeEvents::Lists spikes{};          ///< the bits as lists, sample after sample
   const T* numbers = nullptr;           ///< samples x steps x stride
   Index at = 0;                         ///< the variable of the first number; 0: constants
   Index membrane = 0;            ///< of spikes: the variable of the first distance to threshold, in the layout of numbers ...
@@ -31,6 +32,11 @@ struct Signal {
   std::ptrdiff_t row(int sample, int step) const { return (static_cast<std::ptrdiff_t>(sample) * steps + step) * stride; }
   const std::uint64_t* row_bits(int sample, int step) const {
     return bits + (static_cast<std::ptrdiff_t>(sample) * steps + step) * kernels::words(units);
+  }
+  /// Lists of the units that spike in each step of a sample; of numbers there are none.
+  SpikeEvents::Lists lists(int sample) const {
+    if (events) return events->lists(which[sample]);
+    return {spikes.units, spikes.begin + static_cast<std::ptrdiff_t>(sample) * steps};
   }
   std::size_t size() const {
     return static_cast<std::size_t>(samples) * static_cast<std::size_t>(steps) * static_cast<std::size_t>(stride);
@@ -82,7 +88,13 @@ class Connection {
   int rows() const { return width_; }
   int cols() const { return weights_ / width_; }
 
-  /// y += W s
+  /// Of all steps of a sample of spikes, row by row (rows are padded(outputs()) long): y = W s ...
+  template <class T>
+  void forward(const Signal<T>& s, int sample, const T* w, T* y, std::ptrdiff_t ld_y) const;
+  /// ... and dw += g s'.
+  template <class T>
+  void gradient(const Signal<T>& s, int sample, const T* g, std::ptrdiff_t ld_g, T* dw) const;
+  /// Of one step: y += W s
   template <class T>
   void forward(const Active<T>& s, const T* w, T* y) const;
   /// dw += g s'

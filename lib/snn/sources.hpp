@@ -113,12 +113,15 @@ class KeyedCoins final : public SpikeSource<T> {
   }
   void decide(const Lif& lif, int sample, int step, const T* z, T* f, int units, std::uint64_t* bits, Index, Index) override {
     lif.escape.values(z, f, kernels::padded(units));
-    kernels::best<T>().draw(key(sample, step, units), f, units, bits);
+    kernels::best<T>().draw(row_key(sample, step, units), f, units, bits);
   }
-  void uniforms(int sample, int step, int units, T* u) override { kernels::best<T>().uniforms(key(sample, step, units), u, units); }
+  std::optional<kernels::RowKey> key(int sample, int step, int units) const override { return row_key(sample, step, units); }
+  void uniforms(int sample, int step, int units, T* u) override {
+    kernels::best<T>().uniforms(row_key(sample, step, units), u, units);
+  }
 
  private:
-  kernels::RowKey key(int sample, int step, int units) const {
+  kernels::RowKey row_key(int sample, int step, int units) const {
     const std::uint64_t run = first_.run + static_cast<std::uint64_t>(sample);
     const auto blocks = static_cast<std::uint32_t>((units + 31) / 32 * 8);
     return {{static_cast<std::uint32_t>(first_.seed), static_cast<std::uint32_t>(first_.seed >> 32)},

@@ -28,6 +28,11 @@
 namespace stoat::snn {
 
 namespace detail {
+/// Functions whose derivatives are worked out in the loops over neurons themselves.
+struct Form {
+  enum class Kind { other, logistic, super_spike } kind = Kind::other;
+  double beta = 0, scale = 1;
+};
 /// "beta = -1 is outside (0, infinity)", or nothing.
 inline std::string positive(std::string_view name, double x) {
   return x > 0 && std::isfinite(x) ? std::string() : outside(name, x, "(0, infinity)");
@@ -60,6 +65,7 @@ struct Sigmoid {
   T derivative(T z) const {
     return static_cast<T>(beta) * value(z) * value(-z);
   }
+  detail::Form form() const { return {detail::Form::Kind::logistic, beta}; }
   template <class T>
   void values(const T* z, T* f, int n) const {
     detail::logistic_values(beta, z, f, n);
@@ -163,6 +169,7 @@ struct SuperSpike {
     const T a = static_cast<T>(beta) * std::abs(x) + T(1);
     return T(1) / (a * a);
   }
+  detail::Form form() const { return {detail::Form::Kind::super_spike, beta}; }
   template <class T>
   void derivatives(const T* z, T* f, int n) const {
     detail::super_spike_derivatives(beta, z, f, n);
@@ -187,6 +194,7 @@ struct Sigmoid {
     const T s = T(1) / (T(1) + std::exp(-static_cast<T>(beta) * x)), q = T(1) / (T(1) + std::exp(static_cast<T>(beta) * x));
     return static_cast<T>(scale * beta) * s * q;
   }
+  detail::Form form() const { return {detail::Form::Kind::logistic, beta, scale}; }
   template <class T>
   void derivatives(const T* z, T* f, int n) const {
     detail::logistic_derivatives(beta, z, f, n);
@@ -293,6 +301,7 @@ class SpikeFunction {
   std::string_view name() const { return model_->name(); }
   /// True if its values are probabilities.
   bool is_escape() const { return model_->is_escape(); }
+  detail::Form form() const { return model_->form(); }
   double value(double z) const { return model_->value(z); }
   double complement(double z) const { return model_->complement(z); }
   double derivative(double z) const { return model_->derivative(z); }
@@ -306,6 +315,7 @@ class SpikeFunction {
     virtual ~Concept() = default;
     virtual std::string_view name() const = 0;
     virtual bool is_escape() const = 0;
+    virtual detail::Form form() const = 0;
     virtual double value(double) const = 0;
     virtual double complement(double) const = 0;
     virtual double derivative(double) const = 0;
@@ -322,6 +332,10 @@ class SpikeFunction {
     bool is_escape() const override {
       if constexpr (requires { F::probability; }) return F::probability;
       else return false;
+    }
+    detail::Form form() const override {
+      if constexpr (requires { f.form(); }) return f.form();
+      else return {};
     }
     double value(double z) const override { return f.value(z); }
     double complement(double z) const override {

@@ -45,6 +45,12 @@ class SpikeEvents {
     const std::size_t row = sample * static_cast<std::size_t>(steps_) + static_cast<std::size_t>(step);
     return {unit_.data() + begin_[row], begin_[row + 1] - begin_[row]};
   }
+  /// The same for all steps of a sample: that of step t is units[begin[t]] to units[begin[t + 1] - 1]. Valid until the next add().
+  struct Lists {
+    const Unit* units = nullptr;
+    const std::size_t* begin = nullptr;
+  };
+  Lists lists(std::size_t sample) const { return {unit_.data(), begin_.data() + sample * static_cast<std::size_t>(steps_)}; }
   /// The number of spikes of a sample.
   std::size_t spikes(std::size_t sample) const {
     const std::size_t row = sample * static_cast<std::size_t>(steps_);

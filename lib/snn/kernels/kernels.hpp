@@ -1,6 +1,7 @@
 // The inner loops of one instruction set: included once by a file that defines STOAT_ISA (the namespace) and STOAT_ISA_BYTES
 // (register width), and is compiled for that instruction set. Nothing here may be an inline function with a name outside this file:
 // the linker could let other code call it on a processor that lacks the instructions.
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -46,6 +47,12 @@ void store(T* x, const V& v) {
   __builtin_memcpy(x, &v, sizeof v);
 }
 
+/// x in all lanes. (0 + x would cost an addition: it is not x for x = -0.)
+template <class T>
+typename Lanes<T>::Value splat(T x) {
+  return x - typename Lanes<T>::Value{};
+}
+
 /// One bit for each lane that is all ones.
 unsigned bits_of(const Lanes<float>::Mask& m) {
 #if defined(__x86_64__) && STOAT_ISA_BYTES == 64
@@ -86,6 +93,18 @@ template <class T>
 typename Lanes<T>::Value only(const typename Lanes<T>::Value& v, const typename Lanes<T>::Mask& m) {
   return (typename Lanes<T>::Value)((typename Lanes<T>::Mask)v & m);
 }
+template <class T>
+typename Lanes<T>::Value select(const typename Lanes<T>::Mask& m, const typename Lanes<T>::Value& a,
+                                const typename Lanes<T>::Value& b) {
+  using M = typename Lanes<T>::Mask;
+  return (typename Lanes<T>::Value)(((M)a & m) | ((M)b & ~m));
+}
+template <class T>
+typename Lanes<T>::Value magnitude(const typename Lanes<T>::Value& x) {
+  using M = typename Lanes<T>::Mask;
+  constexpr auto sign = static_cast<typename Lanes<T>::Integer>(static_cast<typename Lanes<T>::Integer>(1) << (8 * sizeof(T) - 1));
+  return (typename Lanes<T>::Value)((M)x & ~(M{} + sign));
+}
 /// Collects `lanes` bits at unit i.
 void put(std::uint64_t* bits, int i, unsigned value) {
   if (i % 64 == 0) bits[i / 64] = 0;
@@ -120,6 +139,47 @@ void gather(T* y, int n, const T* w, const std::uint32_t* units, std::size_t cou
     const T* const row = w + static_cast<std::size_t>(units[k]) * static_cast<std::size_t>(n);
     for (int j = i; j < n; ++j) y[j] += row[j];
   }
+}
+
+template <class T, int V, bool add>
+void sum_columns(T* y, std::ptrdiff_t ld_y, int rows, const T* w, std::ptrdiff_t ld_w, const std::uint32_t* units,
+                 const std::size_t* begin) {
+  using L = Lanes<T>;
+  for (int r = 0; r < rows; ++r, y += ld_y) {
+    if (add && begin[r] == begin[r + 1]) continue;
+    typename L::Value sum[V] = {};
+    if (add)
+      for (int v = 0; v < V; ++v) sum[v] = load<typename L::Value>(y + v * L::count);
+    for (std::size_t k = begin[r]; k < begin[r + 1]; ++k) {
+      const T* const row = w + static_cast<std::ptrdiff_t>(units[k]) * ld_w;
+      for (int v = 0; v < V; ++v) sum[v] += load<typename L::Value>(row + v * L::count);
+    }
+    for (int v = 0; v < V; ++v) store(y + v * L::count, sum[v]);
+  }
+}
+template <class T, bool add>
+void sum_rows_form(T* y, std::ptrdiff_t ld_y, int rows, const T* w, std::ptrdiff_t ld_w, int n, const std::uint32_t* units,
+                   const std::size_t* begin) {
+  constexpr int lanes = Lanes<T>::count;
+  int i = 0;
+  for (; i + 8 * lanes <= n; i += 8 * lanes) sum_columns<T, 8, add>(y + i, ld_y, rows, w + i, ld_w, units, begin);
+  for (; i + 2 * lanes <= n; i += 2 * lanes) sum_columns<T, 2, add>(y + i, ld_y, rows, w + i, ld_w, units, begin);
+  for (; i + lanes <= n; i += lanes) sum_columns<T, 1, add>(y + i, ld_y, rows, w + i, ld_w, units, begin);
+  if (i == n) return;
+  for (int r = 0; r < rows; ++r) {
+    T* const row = y + r * ld_y;
+    if (!add)
+      for (int j = i; j < padded(n); ++j) row[j] = T(0);
+    for (std::size_t k = begin[r]; k < begin[r + 1]; ++k) {
+      const T* const from = w + static_cast<std::ptrdiff_t>(units[k]) * ld_w;
+      for (int j = i; j < n; ++j) row[j] += from[j];
+    }
+  }
+}
+template <class T>
+void sum_rows(T* y, std::ptrdiff_t ld_y, int rows, const T* w, std::ptrdiff_t ld_w, int n, const std::uint32_t* units,
+              const std::size_t* begin, bool add) {
+  (add ? &sum_rows_form<T, true> : &sum_rows_form<T, false>)(y, ld_y, rows, w, ld_w, n, units, begin);
 }
 
 template <class T, int V>
@@ -176,7 +236,7 @@ void multiply_tile(T* out, std::ptrdiff_t ld_out, const T* g, std::ptrdiff_t ld_
     typename L::Value row[V];
     for (int v = 0; v < V; ++v) row[v] = load<typename L::Value>(w + v * L::count);
     for (int r = 0; r < R; ++r) {
-      const typename L::Value a = typename L::Value{} + g[r * ld_g + i];
+      const typename L::Value a = splat(g[r * ld_g + i]);
       for (int v = 0; v < V; ++v) sum[r][v] += a * row[v];
     }
   }
@@ -197,6 +257,23 @@ void multiply(T* out, std::ptrdiff_t ld_out, const T* g, std::ptrdiff_t ld_g, in
   int j = 0;
   for (; j + 2 * lanes <= cols; j += 2 * lanes) multiply_columns<T, 2>(out + j, ld_out, g, ld_g, rows, n, w + j, cols);
   for (; j < cols; j += lanes) multiply_columns<T, 1>(out + j, ld_out, g, ld_g, rows, n, w + j, cols);
+}
+
+template <class T>
+void peaks(const T* x, std::ptrdiff_t ld_x, int first, int rows, int n, T* top, T* when) {
+  using L = Lanes<T>;
+  using V = typename L::Value;
+  for (int i = 0; i < n; i += L::count) {
+    V best = load<V>(x + first * ld_x + i), at = splat(static_cast<T>(first));
+    for (int r = first + 1; r < rows; ++r) {
+      const V now = load<V>(x + r * ld_x + i);
+      const auto above = (typename L::Mask)(now > best);
+      best = select<T>(above, now, best);
+      at = select<T>(above, splat(static_cast<T>(r)), at);
+    }
+    store(top + i, best);
+    store(when + i, at);
+  }
 }
 
 template <class T>
@@ -276,44 +353,6 @@ void draw(const RowKey& key, const double* p, int n, std::uint64_t* bits) {
 }
 
 template <class T>
-void membrane(T* u, T* i, const T* a_m, const T* a_s, const std::uint64_t* drop_u, const std::uint64_t* drop_i, T* before, int n) {
-  using L = Lanes<T>;
-  using V = typename L::Value;
-  for (int k = 0; k < n; k += L::count) {
-    const V am = load<V>(a_m + k), current = load<V>(i + k);
-    const V leak = am * load<V>(u + k), drive = (V{} + T(1) - am) * current;
-    if (before) store(before + k, leak + drive);
-    store(u + k, only<T>(leak, clear_lanes<T>(drop_u, k)) + only<T>(drive, clear_lanes<T>(drop_i, k)));
-    store(i + k, load<V>(a_s + k) * current);
-  }
-}
-template <class T, bool has_reset, bool has_z>
-void membrane_back_form(T* au, T* ai, T* as, const T* az, const T* slope, const T* reset, const T* a_m, const T* a_s,
-                        const std::uint64_t* drop_u, const std::uint64_t* drop_i, T* drive, int n) {
-  using L = Lanes<T>;
-  using V = typename L::Value;
-  for (int k = 0; k < n; k += L::count) {
-    const V u_next = load<V>(au + k), i_next = load<V>(ai + k), am = load<V>(a_m + k);
-    V spike = load<V>(as + k);
-    if constexpr (has_reset) {
-      spike -= load<V>(reset + k) * u_next;
-      store(as + k, spike);
-    }
-    V z = load<V>(slope + k) * spike;
-    if constexpr (has_z) z += load<V>(az + k);
-    store(au + k, am * only<T>(u_next, clear_lanes<T>(drop_u, k)) + z);
-    store(ai + k, (V{} + T(1) - am) * only<T>(u_next, clear_lanes<T>(drop_i, k)) + load<V>(a_s + k) * i_next);
-    store(drive + k, i_next);
-  }
-}
-template <class T>
-void membrane_back(T* au, T* ai, T* as, const T* az, const T* slope, const T* reset, const T* a_m, const T* a_s,
-                   const std::uint64_t* drop_u, const std::uint64_t* drop_i, T* drive, int n) {
-  const auto form = reset ? (az ? &membrane_back_form<T, true, true> : &membrane_back_form<T, true, false>)
-                          : (az ? &membrane_back_form<T, false, true> : &membrane_back_form<T, false, false>);
-  form(au, ai, as, az, slope, reset, a_m, a_s, drop_u, drop_i, drive, n);
-}
-template <class T>
 void clear(T* x, const std::uint64_t* bits, int n) {
   using L = Lanes<T>;
   for (int k = 0; k < n; k += L::count) store(x + k, only<T>(load<typename L::Value>(x + k), clear_lanes<T>(bits, k)));
@@ -342,21 +381,23 @@ void super_spike(T beta, const T* z, T* f, int n) {
   }
 }
 
+}  // namespace
+
+}  // namespace stoat::snn::kernels::STOAT_ISA
+
+#include "membranes.hpp"
+
+namespace stoat::snn::kernels::STOAT_ISA {
+
+namespace {
+
 template <class T>
 constexpr Kernels<T> table() {
-  return {&gather<T>,
-          &scatter<T>,
-          &axpy<T>,
-          &dot<T>,
-          &multiply<T>,
-          &compare<T>,
-          static_cast<void (*)(const RowKey&, const T*, int, std::uint64_t*)>(&draw),
-          &uniforms<T>,
-          &membrane<T>,
-          &membrane_back<T>,
-          &clear<T>,
-          &logistic<T>,
-          &logistic_derivative<T>,
+  return {&gather<T>,     &scatter<T>,       &sum_rows<T>,
+          &axpy<T>,       &dot<T>,           &multiply<T>,
+          &peaks<T>,      &compare<T>,       static_cast<void (*)(const RowKey&, const T*, int, std::uint64_t*)>(&draw),
+          &uniforms<T>,   &run_membranes<T>, &reverse_membranes<T>,
+          &clear<T>,      &logistic<T>,      &logistic_derivative<T>,
           &super_spike<T>};
 }
 

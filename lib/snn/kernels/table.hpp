@@ -20,33 +20,85 @@ struct RowKey {
   std::uint32_t block;       ///< word 1: the number of the first block of 4 units; a row takes (n + 31) / 32 * 8 of them
 };
 
+/// Leaky membranes driven by leaky currents, for some steps of one sample. Histories are rows, `stride` numbers or `words` words of
+/// bits from one step to the next.
+///   spike:  u > threshold, or a coin, or given; recorded are u and the spike of a step, then
+///   u <- a_m u + (1 - a_m) i, where a spike can take the first and the second term away;   i <- a_s i + input
+template <class T>
+struct MembraneRun {
+  enum class Spikes {
+    none,
+    threshold,
+    coins,  ///< with probability 1 / (1 + e^(-beta (u - threshold))), keyed
+    given,  ///< in drop_u and drop_i
+  };
+  Spikes kind = Spikes::none;
+  int n = 0, stride = 0, steps = 1, words = 0;
+  const T *a_m = nullptr, *a_s = nullptr, *threshold = nullptr;
+  T *u = nullptr, *i = nullptr;  ///< the state, in and out
+  const T* input = nullptr;      ///< rows; null: zeros
+  T* membranes = nullptr;        ///< rows, out; may be `input`
+  T* unreset = nullptr;          ///< rows, out: a_m u + (1 - a_m) i; null: not wanted
+  std::uint64_t* spikes = nullptr;
+  bool reset_u = false, reset_i = false;  ///< what a spike takes away
+  T beta = 0;
+  RowKey key{};  ///< of the coins of the first step; the blocks of a step follow those of the step before
+  const std::uint64_t *drop_u = nullptr, *drop_i = nullptr;
+};
+
+/// The same steps backwards, from the last one on.
+///   s = spike - reset a_u,   a_z = slope s + distance,
+///   a_u <- a_m a_u + a_z, without the first term where drop_u,   a_i <- (1 - a_m) a_u + a_s a_i, likewise drop_i (the a_u before)
+/// Recorded are s and the adjoint of what a step added to the current, the a_i before.
+template <class T>
+struct MembraneReverse {
+  enum class Slope { one, given, super_spike, logistic };
+  enum class Reset {
+    none,
+    all,   ///< d u / d spike = -unreset
+    leak,  ///< d u / d spike = -a_m u
+  };
+  Slope kind = Slope::given;
+  Reset reset = Reset::none;
+  int n = 0, stride = 0, steps = 1, words = 0;
+  const T *a_m = nullptr, *a_s = nullptr, *threshold = nullptr;
+  T *a_u = nullptr, *a_i = nullptr;  ///< the adjoints of the state, in and out
+  const T *membranes = nullptr, *unreset = nullptr;
+  const std::uint64_t *drop_u = nullptr, *drop_i = nullptr;  ///< rows of bits; null: none
+  const T* slope = nullptr;                                  ///< rows, if given
+  T beta = 0, scale = 1;                                     ///< of the others
+  const T* distance = nullptr;                               ///< rows of adjoints of u - threshold; null: 0
+  T* spike = nullptr;                                        ///< rows, in; out if given
+  T* input = nullptr;                                        ///< rows, out; may be `spike`
+};
+
 template <class T>
 struct Kernels {
   /// y[i] += sum over k of w[units[k] * n + i], i < n; w is not padded, y need not be.
   void (*gather)(T* y, int n, const T* w, const std::uint32_t* units, std::size_t count);
   /// w[units[k] * n + i] += g[i], i < n.
   void (*scatter)(const T* g, int n, T* w, const std::uint32_t* units, std::size_t count);
+  /// Row r of y, n long, = (add: +=) the sum over begin[r] <= k < begin[r + 1] of the rows units[k] of w. If not added, a row of y
+  /// is padded and the padding becomes 0.
+  void (*sum_rows)(T* y, std::ptrdiff_t ld_y, int rows, const T* w, std::ptrdiff_t ld_w, int n, const std::uint32_t* units,
+                   const std::size_t* begin, bool add);
   /// y[i] += a x[i], i < n; any alignment.
   void (*axpy)(T a, const T* x, T* y, int n);
   /// sum of x[i] y[i], i < n; any alignment.
   T (*dot)(const T* x, const T* y, int n);
   /// out[r * ld_out + j] += sum over i < n of g[r * ld_g + i] w[i * cols + j] for r < rows, j < cols; cols is a multiple of `pad`.
   void (*multiply)(T* out, std::ptrdiff_t ld_out, const T* g, std::ptrdiff_t ld_g, int rows, int n, const T* w, int cols);
+  /// The largest number of each column of the rows first, first + 1, ..., rows - 1, and the row where it first appears.
+  void (*peaks)(const T* x, std::ptrdiff_t ld_x, int first, int rows, int n, T* top, T* when);
   /// bits = x > threshold.
   void (*compare)(const T* x, const T* threshold, int n, std::uint64_t* bits);
   /// bits = u < p for the keyed uniform numbers u of the row, multiples of 2^-24.
   void (*draw)(const RowKey& key, const T* p, int n, std::uint64_t* bits);
   /// The keyed uniform numbers themselves.
   void (*uniforms)(const RowKey& key, T* u, int n);
-  /// One step of the membranes: v = a_m u + (1 - a_m) i, where the bits of drop_u and drop_i take the first and the second term
-  /// away; before = a_m u + (1 - a_m) i without that, u = v, i = a_s i. `before` may be null.
-  void (*membrane)(T* u, T* i, const T* a_m, const T* a_s, const std::uint64_t* drop_u, const std::uint64_t* drop_i, T* before,
-                   int n);
-  /// The same step backwards. In: the adjoints au, ai of u and i after it, as of the spike and az of z (null: 0), the slopes.
-  /// reset (null: none): d u / d S = -reset[i]. Out: au, ai before it, `drive`, the adjoint of what was added to i in this step
-  /// (the ai that came in); as gains -reset au.
-  void (*membrane_back)(T* au, T* ai, T* as, const T* az, const T* slope, const T* reset, const T* a_m, const T* a_s,
-                        const std::uint64_t* drop_u, const std::uint64_t* drop_i, T* drive, int n);
+  /// Membranes over some steps, forwards and backwards.
+  void (*run_membranes)(const MembraneRun<T>& run);
+  void (*reverse_membranes)(const MembraneReverse<T>& reverse);
   /// x with zeros where a bit is set.
   void (*clear)(T* x, const std::uint64_t* bits, int n);
   void (*logistic)(T beta, const T* z, T* f, int n);             ///< 1 / (1 + e^(-beta z)); any n and alignment
