@@ -121,9 +121,13 @@ template <class T>
 void Connection::pack(const T* w, T* packed) const {
   if (!linear_) return;
   const int cols = kernels::padded(inputs_);
-  for (int i = 0; i < outputs_; ++i)
-    for (int k = 0; k < cols; ++k)
-      packed[static_cast<std::ptrdiff_t>(i) * cols + k] = k < inputs_ ? w[static_cast<std::ptrdiff_t>(k) * outputs_ + i] : T(0);
+  for (int j = 0; j < cols; j += kernels::panel) {
+    const int width = std::min(kernels::panel, cols - j);
+    for (int k = j; k < j + width; ++k)
+      for (int i = 0; i < outputs_; ++i)
+        packed[static_cast<std::ptrdiff_t>(j) * outputs_ + static_cast<std::ptrdiff_t>(i) * width + k - j] =
+            k < inputs_ ? w[static_cast<std::ptrdiff_t>(k) * outputs_ + i] : T(0);
+  }
 }
 
 template <class T>

@@ -101,7 +101,11 @@ typename SurrogateGradient<T>::State::Part SurrogateGradient<T>::State::block(
     worker.arena.rewind({});
     const RunKey here{key.seed, key.run + begin, key.purpose};
     KeyedCoins<T> coins(here);
-    Pass<T> pass{.stages = stages, .theta = theta.data(), .arena = &worker.arena, .source = &coins, .packed = packed};
+    Pass<T> pass{.stages = stages,
+                 .theta = packed ? packed->theta : theta.data(),
+                 .arena = &worker.arena,
+                 .source = &coins,
+                 .packed = packed};
     if (gradient) pass.theta_at = theta_at, pass.tape = &tape, pass.arena = &tape.arena(), pass.training = true;
     pass.dropout_key = {key.seed, key.run + begin, Purpose::engine};
     pass.membranes = std::holds_alternative<SpikeLogLikelihood>(objective.loss());

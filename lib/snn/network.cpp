@@ -271,7 +271,10 @@ template Eigen::VectorX<float> Network::initial(const Initialization&) const;
 template Eigen::VectorX<double> Network::initial(const Initialization&) const;
 
 template <class T>
-Packed<T>::Packed(const detail::Stages& stages, const T* theta) {
+Packed<T>::Packed(const detail::Stages& stages, const T* parameters) {
+  T* const copy = arena.template allocate<T>(static_cast<std::size_t>(stages.parameters) + kernels::pad);
+  std::copy_n(parameters, stages.parameters, copy);
+  theta = copy;
   for (const Stage& stage : stages.list) {
     input.emplace_back(stage.input.packed_size());
     stage.input.pack(theta + stage.weights, input.back().data());

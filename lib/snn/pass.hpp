@@ -34,11 +34,14 @@ struct Stages {
 };
 }  // namespace detail
 
-/// Copies of the weights in the form that back-projections read: made once for many runs at the same parameters.
+/// The parameters at the begin of a cache line, and copies of the weights in the form that back-projections read: made once for
+/// many runs at the same parameters.
 template <class T>
 struct Packed {
+  Arena arena;
+  const T* theta = nullptr;
   std::vector<std::vector<T>> input, recurrent;  ///< of each stage
-  Packed(const detail::Stages& stages, const T* theta);
+  Packed(const detail::Stages& stages, const T* parameters);
 };
 
 /// What a layer that tosses coins sees of them.

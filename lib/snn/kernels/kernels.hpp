@@ -105,6 +105,20 @@ typename Lanes<T>::Value magnitude(const typename Lanes<T>::Value& x) {
   constexpr auto sign = static_cast<typename Lanes<T>::Integer>(static_cast<typename Lanes<T>::Integer>(1) << (8 * sizeof(T) - 1));
   return (typename Lanes<T>::Value)((M)x & ~(M{} + sign));
 }
+/// 1 / x, to 2 units in the last place, for x of ordinary size.
+template <class T>
+typename Lanes<T>::Value reciprocal(const typename Lanes<T>::Value& x) {
+#if defined(__x86_64__) && STOAT_ISA_BYTES == 64
+  if constexpr (sizeof(T) == 4) {
+    const auto y = (typename Lanes<T>::Value)_mm512_rcp14_ps((__m512)x);
+    return y * (T(2) - x * y);
+  } else {
+    return T(1) / x;
+  }
+#else
+  return T(1) / x;
+#endif
+}
 /// Collects `lanes` bits at unit i.
 void put(std::uint64_t* bits, int i, unsigned value) {
   if (i % 64 == 0) bits[i / 64] = 0;
@@ -157,6 +171,39 @@ void sum_columns(T* y, std::ptrdiff_t ld_y, int rows, const T* w, std::ptrdiff_t
     for (int v = 0; v < V; ++v) store(y + v * L::count, sum[v]);
   }
 }
+/// Less than a register of columns.
+template <class T, bool add>
+void sum_tail(T* y, std::ptrdiff_t ld_y, int rows, const T* w, std::ptrdiff_t ld_w, int n, const std::uint32_t* units,
+              const std::size_t* begin) {
+#if defined(__x86_64__) && STOAT_ISA_BYTES == 64
+  const unsigned mask = (1u << n) - 1;
+  for (int r = 0; r < rows; ++r, y += ld_y) {
+    if (add && begin[r] == begin[r + 1]) continue;
+    if constexpr (sizeof(T) == 4) {
+      __m512 sum = add ? _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), y) : _mm512_setzero_ps();
+      for (std::size_t k = begin[r]; k < begin[r + 1]; ++k)
+        sum = _mm512_add_ps(sum,
+                            _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), w + static_cast<std::ptrdiff_t>(units[k]) * ld_w));
+      _mm512_mask_storeu_ps(y, static_cast<__mmask16>(mask), sum);
+    } else {
+      __m512d sum = add ? _mm512_maskz_loadu_pd(static_cast<__mmask8>(mask), y) : _mm512_setzero_pd();
+      for (std::size_t k = begin[r]; k < begin[r + 1]; ++k)
+        sum = _mm512_add_pd(sum,
+                            _mm512_maskz_loadu_pd(static_cast<__mmask8>(mask), w + static_cast<std::ptrdiff_t>(units[k]) * ld_w));
+      _mm512_mask_storeu_pd(y, static_cast<__mmask8>(mask), sum);
+    }
+  }
+#else
+  for (int r = 0; r < rows; ++r, y += ld_y) {
+    if (!add)
+      for (int j = 0; j < n; ++j) y[j] = T(0);
+    for (std::size_t k = begin[r]; k < begin[r + 1]; ++k) {
+      const T* const from = w + static_cast<std::ptrdiff_t>(units[k]) * ld_w;
+      for (int j = 0; j < n; ++j) y[j] += from[j];
+    }
+  }
+#endif
+}
 template <class T, bool add>
 void sum_rows_form(T* y, std::ptrdiff_t ld_y, int rows, const T* w, std::ptrdiff_t ld_w, int n, const std::uint32_t* units,
                    const std::size_t* begin) {
@@ -165,16 +212,10 @@ void sum_rows_form(T* y, std::ptrdiff_t ld_y, int rows, const T* w, std::ptrdiff
   for (; i + 8 * lanes <= n; i += 8 * lanes) sum_columns<T, 8, add>(y + i, ld_y, rows, w + i, ld_w, units, begin);
   for (; i + 2 * lanes <= n; i += 2 * lanes) sum_columns<T, 2, add>(y + i, ld_y, rows, w + i, ld_w, units, begin);
   for (; i + lanes <= n; i += lanes) sum_columns<T, 1, add>(y + i, ld_y, rows, w + i, ld_w, units, begin);
-  if (i == n) return;
-  for (int r = 0; r < rows; ++r) {
-    T* const row = y + r * ld_y;
-    if (!add)
-      for (int j = i; j < padded(n); ++j) row[j] = T(0);
-    for (std::size_t k = begin[r]; k < begin[r + 1]; ++k) {
-      const T* const from = w + static_cast<std::ptrdiff_t>(units[k]) * ld_w;
-      for (int j = i; j < n; ++j) row[j] += from[j];
-    }
-  }
+  if (i < n) sum_tail<T, add>(y + i, ld_y, rows, w + i, ld_w, n - i, units, begin);
+  if (!add && i < n)
+    for (int r = 0; r < rows; ++r)
+      for (int j = n; j < padded(n); ++j) y[r * ld_y + j] = T(0);
 }
 template <class T>
 void sum_rows(T* y, std::ptrdiff_t ld_y, int rows, const T* w, std::ptrdiff_t ld_w, int n, const std::uint32_t* units,
@@ -225,14 +266,14 @@ T dot(const T* x, const T* y, int n) {
   return total;
 }
 
-/// R rows and V registers of columns of a product.
+/// R rows and V registers of columns of a product; rows of w are `width` apart.
 template <class T, int R, int V>
-void multiply_tile(T* out, std::ptrdiff_t ld_out, const T* g, std::ptrdiff_t ld_g, int n, const T* w, int cols) {
+void multiply_tile(T* out, std::ptrdiff_t ld_out, const T* g, std::ptrdiff_t ld_g, int n, const T* w, int width) {
   using L = Lanes<T>;
   typename L::Value sum[R][V];
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < V; ++v) sum[r][v] = load<typename L::Value>(out + r * ld_out + v * L::count);
-  for (int i = 0; i < n; ++i, w += cols) {
+  for (int i = 0; i < n; ++i, w += width) {
     typename L::Value row[V];
     for (int v = 0; v < V; ++v) row[v] = load<typename L::Value>(w + v * L::count);
     for (int r = 0; r < R; ++r) {
@@ -244,19 +285,23 @@ void multiply_tile(T* out, std::ptrdiff_t ld_out, const T* g, std::ptrdiff_t ld_
     for (int v = 0; v < V; ++v) store(out + r * ld_out + v * L::count, sum[r][v]);
 }
 template <class T, int V>
-void multiply_columns(T* out, std::ptrdiff_t ld_out, const T* g, std::ptrdiff_t ld_g, int rows, int n, const T* w, int cols) {
+void multiply_columns(T* out, std::ptrdiff_t ld_out, const T* g, std::ptrdiff_t ld_g, int rows, int n, const T* w, int width) {
   constexpr int R = STOAT_ISA_BYTES == 64 ? 12 : STOAT_ISA_BYTES == 32 ? 6 : 4;
   int r = 0;
-  for (; r + R <= rows; r += R) multiply_tile<T, R, V>(out + r * ld_out, ld_out, g + r * ld_g, ld_g, n, w, cols);
-  for (; r + 2 <= rows; r += 2) multiply_tile<T, 2, V>(out + r * ld_out, ld_out, g + r * ld_g, ld_g, n, w, cols);
-  for (; r < rows; ++r) multiply_tile<T, 1, V>(out + r * ld_out, ld_out, g + r * ld_g, ld_g, n, w, cols);
+  for (; r + R <= rows; r += R) multiply_tile<T, R, V>(out + r * ld_out, ld_out, g + r * ld_g, ld_g, n, w, width);
+  for (; r + 4 <= rows; r += 4) multiply_tile<T, 4, V>(out + r * ld_out, ld_out, g + r * ld_g, ld_g, n, w, width);
+  for (; r < rows; ++r) multiply_tile<T, 1, V>(out + r * ld_out, ld_out, g + r * ld_g, ld_g, n, w, width);
 }
 template <class T>
 void multiply(T* out, std::ptrdiff_t ld_out, const T* g, std::ptrdiff_t ld_g, int rows, int n, const T* w, int cols) {
   constexpr int lanes = Lanes<T>::count;
-  int j = 0;
-  for (; j + 2 * lanes <= cols; j += 2 * lanes) multiply_columns<T, 2>(out + j, ld_out, g, ld_g, rows, n, w + j, cols);
-  for (; j < cols; j += lanes) multiply_columns<T, 1>(out + j, ld_out, g, ld_g, rows, n, w + j, cols);
+  for (int j = 0; j < cols; j += panel) {
+    const int width = cols - j < panel ? cols - j : panel;
+    const T* const from = w + static_cast<std::ptrdiff_t>(j) * n;
+    int k = 0;
+    for (; k + 2 * lanes <= width; k += 2 * lanes) multiply_columns<T, 2>(out + j + k, ld_out, g, ld_g, rows, n, from + k, width);
+    for (; k < width; k += lanes) multiply_columns<T, 1>(out + j + k, ld_out, g, ld_g, rows, n, from + k, width);
+  }
 }
 
 template <class T>

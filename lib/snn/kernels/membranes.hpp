@@ -111,8 +111,8 @@ struct AboveThreshold {
   void begin(int) {}
   Fired<T> decide(int v, const typename Lanes<T>::Value& u) { return greater<T>(u, threshold[v]); }
 };
-/// Coins: u 2^-24 < 1 / (1 + e^(-x)). As this is below e^x, whether log2 u - 24 < x log2 e comes first: few pass, and only for them
-/// the exponential is worked out. (The bits of a float, as an integer, are a lower bound of its logarithm.)
+/// Coins: a spike where u < 1 / (1 + e^(-x)), that is where log2 u - log2 (1 - u) < x log2 e. The bits of a float, as an integer,
+/// are its logarithm to an error of 0.0861 downwards, which decides most coins; the exponential is worked out for the rest.
 template <class T, int V>
 struct LogisticCoins {
   using L = Lanes<T>;
@@ -132,10 +132,13 @@ struct LogisticCoins {
     const Value x = (u - load<Value>(threshold + v * L::count)) * beta;
     Value r;
     if constexpr (sizeof(T) == 4) {
-      r = __builtin_convertvector((typename L::Mask)(load<typename L::Mask>(words + v * L::count) >> 8) & 0xffffff, Value);
-      const Value bound = __builtin_convertvector((typename L::Mask)r, Value) * T(0x1p-23) - T(127 + 24 + 0.001);
-      if (!bits_of(greater<T>(x * T(1.44269504088896340736), bound))) [[likely]]
-        return none_fired<T>();
+      using Mask = typename L::Mask;
+      r = __builtin_convertvector((Mask)(load<Mask>(words + v * L::count) >> 8) & 0xffffff, Value);
+      const Value about = __builtin_convertvector((Mask)r - (Mask)(T(0x1p24) - r), Value) * T(0x1p-23);
+      const Value excess = x * T(1.44269504088896340736) - about, slack = splat<T>(T(0.088));
+      const Fired<T> surely = greater<T>(excess, slack);
+      if (bits_of(surely) == bits_of(greater<T>(excess, -slack))) [[likely]]
+        return surely;
     } else {
       for (int l = 0; l < L::count; ++l) r[l] = static_cast<T>(words[v * L::count + l] >> 8);
     }
@@ -235,8 +238,8 @@ struct SuperSpikeSlope {
   T beta;
   explicit SuperSpikeSlope(const MembraneReverse<T>& m) : beta(m.beta) {}
   typename Lanes<T>::Value operator()(std::ptrdiff_t, const typename Lanes<T>::Value& z) const {
-    const auto a = magnitude<T>(z) * beta + T(1);
-    return T(1) / (a * a);
+    const auto a = reciprocal<T>(magnitude<T>(z) * beta + T(1));
+    return a * a;
   }
 };
 template <class T>
@@ -245,8 +248,8 @@ struct LogisticSlope {
   T beta, peak;
   explicit LogisticSlope(const MembraneReverse<T>& m) : beta(m.beta), peak(m.beta * m.scale) {}
   typename Lanes<T>::Value operator()(std::ptrdiff_t, const typename Lanes<T>::Value& z) const {
-    const auto e = exponential<T>(magnitude<T>(z) * -beta), a = e + T(1);
-    return peak * e / (a * a);
+    const auto e = exponential<T>(magnitude<T>(z) * -beta), a = reciprocal<T>(e + T(1));
+    return peak * e * (a * a);
   }
 };
 

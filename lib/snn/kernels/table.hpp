@@ -11,6 +11,8 @@ namespace stoat::snn::kernels {
 
 inline constexpr int pad = 16;
 inline constexpr int padded(int n) { return (n + pad - 1) / pad * pad; }
+/// Columns of a matrix that lie together, row after row, when it is packed for a product; the last panel may be narrower.
+inline constexpr int panel = 32;
 inline constexpr int words(int n) { return (n + 63) / 64; }
 
 /// What the random numbers of a row are keyed by, besides the unit.
@@ -86,7 +88,8 @@ struct Kernels {
   void (*axpy)(T a, const T* x, T* y, int n);
   /// sum of x[i] y[i], i < n; any alignment.
   T (*dot)(const T* x, const T* y, int n);
-  /// out[r * ld_out + j] += sum over i < n of g[r * ld_g + i] w[i * cols + j] for r < rows, j < cols; cols is a multiple of `pad`.
+  /// out[r * ld_out + j] += sum over i < n of g[r * ld_g + i] w(i, j) for r < rows, j < cols; cols is a multiple of `pad`, and w
+  /// lies in panels.
   void (*multiply)(T* out, std::ptrdiff_t ld_out, const T* g, std::ptrdiff_t ld_g, int rows, int n, const T* w, int cols);
   /// The largest number of each column of the rows first, first + 1, ..., rows - 1, and the row where it first appears.
   void (*peaks)(const T* x, std::ptrdiff_t ld_x, int first, int rows, int n, T* top, T* when);
