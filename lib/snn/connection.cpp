@@ -29,6 +29,7 @@ Connection Connection::linear(int inputs, int outputs) {
   Connection c;
   c.inputs_ = inputs, c.outputs_ = c.width_ = outputs;
   c.weights_ = inputs * outputs;
+  c.fan_in_ = inputs;
   c.linear_ = true;
   for (int k = 0; k <= inputs; ++k) c.begin_.push_back(static_cast<std::uint32_t>(k));
   for (int k = 0; k < inputs; ++k) c.taps_.push_back({0, static_cast<std::uint32_t>(k * outputs)});
@@ -40,6 +41,7 @@ Connection Connection::convolution(int channels, int positions, const Conv1d& la
   const int out = (positions + 2 * layer.padding - layer.kernel) / layer.stride + 1;
   c.inputs_ = channels * positions, c.outputs_ = out * layer.channels, c.width_ = layer.channels;
   c.weights_ = channels * layer.kernel * layer.channels;
+  c.fan_in_ = channels * layer.kernel;
   c.begin_.push_back(0);
   for (int position = 0; position < positions; ++position)
     for (int channel = 0; channel < channels; ++channel) {
@@ -52,10 +54,6 @@ Connection Connection::convolution(int channels, int positions, const Conv1d& la
       c.begin_.push_back(static_cast<std::uint32_t>(c.taps_.size()));
     }
   return c;
-}
-
-double Connection::fan_in() const {
-  return static_cast<double>(taps_.size()) * static_cast<double>(width_) / static_cast<double>(outputs_);
 }
 
 template <class T>

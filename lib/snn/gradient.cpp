@@ -154,6 +154,9 @@ BatchResult SurrogateGradient<T>::State::run(const Eigen::VectorX<T>& theta, std
   if (theta.size() != network.parameters())
     throw InvalidArgument("the network has " + std::to_string(network.parameters()) + " parameters, not " +
                           std::to_string(theta.size()));
+  for (Eigen::Index i = 0; i < theta.size(); ++i)
+    if (!std::isfinite(theta[i]))
+      throw InvalidArgument("parameter " + std::to_string(i) + " is " + std::to_string(static_cast<double>(theta[i])));
   if (batch.empty()) throw InvalidArgument("the batch is empty");
   for (const std::size_t sample : batch)
     if (sample >= objective.data().size())

@@ -114,20 +114,18 @@ void LifLayer<T>::rest_now(int g, int t, int* left) {
 /// The spikes as lists of units.
 template <class T>
 void LifLayer<T>::list_spikes(Pass<T>& pass) {
-  const std::ptrdiff_t rows = static_cast<std::ptrdiff_t>(samples) * steps;
-  const int row_words = words(n);
-  std::size_t count = 0;
-  for (std::ptrdiff_t k = 0; k < rows * row_words; ++k) count += static_cast<std::size_t>(std::popcount(spikes[k]));
-  auto* const begin = pass.template allocate<std::size_t>(static_cast<std::size_t>(rows) + 1);
-  auto* const units = pass.template allocate<Unit>(count + 1);
-  std::size_t next = 0;
+  const auto rows = static_cast<std::size_t>(samples) * static_cast<std::size_t>(steps);
+  auto* const begin = pass.template allocate<std::size_t>(rows + 1);
+  std::vector<Unit> found;
   const std::uint64_t* word = spikes;
-  for (std::ptrdiff_t r = 0; r < rows; ++r) {
-    begin[r] = next;
-    for (int base = 0; base < row_words * 64; base += 64)
-      for (std::uint64_t w = *word++; w; w &= w - 1) units[next++] = static_cast<Unit>(base + std::countr_zero(w));
+  for (std::size_t r = 0; r < rows; ++r) {
+    begin[r] = found.size();
+    for (int base = 0; base < n; base += 64)
+      for (std::uint64_t w = *word++; w; w &= w - 1) found.push_back(static_cast<Unit>(base + std::countr_zero(w)));
   }
-  begin[rows] = next;
+  begin[rows] = found.size();
+  auto* const units = pass.template allocate<Unit>(found.size() + 1);
+  std::copy(found.begin(), found.end(), units);
   out.spikes = {units, begin};
 }
 
@@ -198,12 +196,13 @@ Signal<T> lif_layer(Pass<T>& pass, std::size_t number, const Signal<T>& in) {
     if (stage.recurrent) layer.packed_v = copy(*stage.recurrent, layer.v, pass.packed ? &pass.packed->recurrent[number] : nullptr);
   }
   layer.a_m = pass.template allocate<T>(row), layer.a_s = pass.template allocate<T>(row);
+  std::fill_n(layer.a_m, row, static_cast<T>(std::exp(-lif.dt / lif.tau_mem)));
+  std::fill_n(layer.a_s, row, static_cast<T>(std::exp(-lif.dt / lif.tau_syn)));
   const T* const taus = pass.theta + stage.taus;
-  for (int i = 0; i < layer.stride; ++i) {
-    const bool learned = lif.learned_tau != Learned::none && i < layer.n, each = lif.learned_tau == Learned::neuron;
-    const double tau_m = learned ? std::exp(static_cast<double>(taus[each ? i : 0])) : lif.tau_mem;
-    const double tau_s = learned ? std::exp(static_cast<double>(taus[each ? layer.n + i : 1])) : lif.tau_syn;
-    layer.a_m[i] = static_cast<T>(std::exp(-lif.dt / tau_m)), layer.a_s[i] = static_cast<T>(std::exp(-lif.dt / tau_s));
+  for (int i = 0; lif.learned_tau != Learned::none && i < layer.n; ++i) {
+    const bool each = lif.learned_tau == Learned::neuron;
+    layer.a_m[i] = static_cast<T>(std::exp(-lif.dt / std::exp(static_cast<double>(taus[each ? i : 0]))));
+    layer.a_s[i] = static_cast<T>(std::exp(-lif.dt / std::exp(static_cast<double>(taus[each ? layer.n + i : 1]))));
   }
   layer.a_a = static_cast<T>(std::exp(-lif.dt / lif.tau_adaptation));
   layer.threshold = pass.template allocate<T>(row);

@@ -81,8 +81,8 @@ class Connection {
   int inputs() const { return inputs_; }
   int outputs() const { return outputs_; }
   int weights() const { return weights_; }
-  /// Connections that reach one output unit, on the average.
-  double fan_in() const;
+  /// Connections that reach one output unit away from the ends of a convolution.
+  int fan_in() const { return fan_in_; }
   /// Rows and columns of the weights as a matrix in memory order: the weights of a unit (or of a channel and a place in the
   /// kernel) are a column.
   int rows() const { return width_; }
@@ -113,7 +113,7 @@ class Connection {
   int width() const { return width_; }
 
  private:
-  int inputs_ = 0, outputs_ = 0, weights_ = 0, width_ = 0;
+  int inputs_ = 0, outputs_ = 0, weights_ = 0, width_ = 0, fan_in_ = 0;
   bool linear_ = false;
   std::vector<std::uint32_t> begin_;
   std::vector<Tap> taps_;

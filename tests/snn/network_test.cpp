@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include <boost/random/normal_distribution.hpp>
+
 #include "plain_network.hpp"
 
 using namespace stoat;
@@ -219,15 +221,62 @@ TEST_CASE("initialisation: integrals of the potential, weights, membranes") {
   CHECK(k.hat == doctest::Approx(0.002035611).epsilon(1e-6));
   CHECK(h.bar == doctest::Approx(0.005516128).epsilon(1e-6));
   CHECK(h.hat == doctest::Approx(0.001017805).epsilon(1e-6));
-  // The convolutional network for SHD: standard deviations of the weights; 5 standard errors of a standard deviation are 5 / sqrt(2
-  // n).
+  // The convolutional networks for SHD and Randman: standard deviations of the weights, which are these times normal numbers.
+  const auto check_deviations = [](const Network& network, double nu, double sigma_u, const std::vector<double>& expected) {
+    const Eigen::VectorXd theta = network.initial<double>({.seed = 3, .sigma_u = sigma_u, .nu = nu});
+    REQUIRE(network.parts().size() == expected.size());
+    for (std::size_t k = 0; k < expected.size(); ++k) {
+      const Network::Part& part = network.parts()[k];
+      CAPTURE(part.name);
+      Generator noise({3, k, Purpose::data});
+      boost::random::normal_distribution<double> normal;
+      for (Eigen::Index i = 0; i < part.size(); ++i)
+        CHECK(theta[part.offset + i] == doctest::Approx(expected[k] * normal(noise)).epsilon(2e-4));
+    }
+  };
   Lif lif;
   lif.recurrent = true, lif.recurrent_kernel = 5;
-  const Network network(
-      700, 10, {Conv1d{16, 21, 10, 0}, lif, Conv1d{32, 7, 3, 0}, lif, Conv1d{64, 7, 3, 0}, lif, Linear{20}, LeakyReadout{}});
-  CHECK(network.units(0) == 1088);
-  CHECK(network.units(1) == 672);
-  CHECK(network.units(2) == 320);
+  const Network shd(700, 10,
+                    {Conv1d{16, 21, 10, 0}, lif, Conv1d{32, 7, 3, 0}, lif, Conv1d{64, 7, 3, 0}, lif, Linear{20}, LeakyReadout{}});
+  CHECK(shd.units(0) == 1088);
+  CHECK(shd.units(1) == 672);
+  CHECK(shd.units(2) == 320);
+  const double readout = 1 / std::sqrt(320.0);
+  check_deviations(shd, 15.8, 1, {1.1543, .1971, .4998, .1394, .3534, .0986, readout});
+  check_deviations(shd, 15.8, 1.3, {1.5006, .2563, .6498, .1812, .4595, .1281, readout});
+  const Network randman(
+      20, 10, {Conv1d{32, 11, 1, 0}, Lif{}, Conv1d{64, 5, 1, 0}, Lif{}, Conv1d{128, 5, 1, 0}, Lif{}, Linear{15}, LeakyReadout{}});
+  CHECK(randman.units(2) == 256);
+  check_deviations(randman, 5, 1, {2.9886, .7836, .5541, 1 / 16.0});
+  check_deviations(randman, 5, 1.3, {3.8852, 1.0187, .7203, 1 / 16.0});
+}
+
+TEST_CASE("initialisation: membranes without a reset fluctuate as much as asked for") {
+  // 200 neurons under 150 Poisson inputs; the time average leaves the first 100 steps out. 10 %: the deviations of 200 neurons have
+  // a mean that scatters by about 2 %.
+  const int inputs = 150, neurons = 200, steps = 2000;
+  for (const double sigma_u : {0.5, 1.0, 1.3}) {
+    const Network network(inputs, steps, {Linear{neurons}, Lif{.reset = Reset::none}});
+    const Eigen::VectorXd theta = network.initial<double>({.seed = 5, .sigma_u = sigma_u, .nu = 15.8});
+    const Eigen::Map<const Eigen::MatrixXd> w(theta.data(), neurons, inputs);
+    const auto spikes = encode::poisson(Eigen::VectorXd::Constant(inputs, 15.8), 0.002, steps, 1, 1);
+    SpikeEvents events(steps, inputs);
+    events.add(spikes);
+    const Eigen::MatrixXd raster = events.raster(0);
+    const double am = std::exp(-0.1), as = std::exp(-0.2);
+    Eigen::VectorXd u = Eigen::VectorXd::Zero(neurons), i = u, sum = u, squares = u;
+    for (int t = 0; t < steps; ++t) {
+      if (t >= 100) sum += u, squares += u.cwiseAbs2();
+      u = am * u + (1 - am) * i;
+      i = as * i + w * raster.row(t).transpose();
+    }
+    const Eigen::VectorXd mean = sum / (steps - 100);
+    const double variance = (squares / (steps - 100)).mean() - mean.cwiseAbs2().mean();
+    // The variance of the fluctuations in time: all of it, as the weights of a neuron have mean 0 only over neurons; with the
+    // square of the mean, which is the frozen part of it.
+    CAPTURE(mean.cwiseAbs2().mean());
+    CHECK(std::sqrt(variance) == doctest::Approx(sigma_u).epsilon(0.1));
+  }
 }
 
 TEST_CASE("losses and regularisers by hand") {
@@ -299,6 +348,7 @@ TEST_CASE("networks that make no sense are refused by name") {
   Eigen::VectorXf bad = network.initial<float>();
   bad[0] = std::numeric_limits<float>::quiet_NaN();
   const std::size_t first[] = {0};
+  CHECK_THROWS_WITH_AS(gradient(bad, first, {1, 0}, g), doctest::Contains("parameter 0 is nan"), InvalidArgument);
   CHECK_THROWS_WITH_AS(respond(network, bad, objective.data().inputs, first, 1), doctest::Contains("parameter 0 is nan"),
                        InvalidArgument);
 }
