@@ -2,7 +2,9 @@
 // our PyTorch peer beside this file times too:
 //   build/tests/bench_snn                     the steps, one thread
 //   build/tests/bench_snn --peer              the same, then the peer in the same run, and the ratios
+//   build/tests/bench_snn --scaling           how a step grows with the number of steps and samples, and the memory it takes
 #include <benchmark/benchmark.h>
+#include <sys/resource.h>
 
 #include <array>
 #include <chrono>
@@ -98,6 +100,43 @@ double median(const Workload& w, int threads) {
   return ms[4];
 }
 
+/// The most memory that this process has had, MB.
+double peak_memory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+int scaling() {
+  // First, while the process is small: its peak with the data alone, and after a step.
+  const Workload& s1 = workloads()[0];
+  {
+    Step step(s1);
+    const double before = peak_memory();
+    step();
+    std::printf("S1: %.1f MB of memory above the input\n", peak_memory() - before);
+  }
+  const auto row = [](const char* what, int value, const Workload& w, double& first) {
+    const double ms = median(w, 1);
+    if (first == 0) first = ms;
+    std::printf("%s %4d: %8.1f ms, %.2f times the first\n", what, value, ms, ms / first);
+    std::fflush(stdout);
+  };
+  double first = 0;
+  for (const int steps : {100, 200, 400}) {
+    Workload w = s1;
+    w.steps = steps;
+    row("steps", steps, w, first);
+  }
+  first = 0;
+  for (const int batch : {100, 200, 400}) {
+    Workload w = s1;
+    w.batch = batch;
+    row("batch", batch, w, first);
+  }
+  return 0;
+}
+
 int against_peer() {
   std::printf("%-5s %10s %12s %10s %9s\n", "", "stoat, ms", "PyTorch, ms", "PyTorch /", "2 threads");
   for (const Workload& w : workloads()) {
@@ -121,6 +160,7 @@ int against_peer() {
 
 int main(int argc, char** argv) {
   if (argc > 1 && std::strcmp(argv[1], "--peer") == 0) return against_peer();
+  if (argc > 1 && std::strcmp(argv[1], "--scaling") == 0) return scaling();
   for (const Workload& w : workloads())
     benchmark::RegisterBenchmark(w.name, [&w](benchmark::State& state) {
       Step step(w);
