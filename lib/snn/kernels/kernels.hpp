@@ -213,7 +213,7 @@ void sum_rows_form(T* y, std::ptrdiff_t ld_y, int rows, const T* w, std::ptrdiff
   for (; i + 2 * lanes <= n; i += 2 * lanes) sum_columns<T, 2, add>(y + i, ld_y, rows, w + i, ld_w, units, begin);
   for (; i + lanes <= n; i += lanes) sum_columns<T, 1, add>(y + i, ld_y, rows, w + i, ld_w, units, begin);
   if (i < n) sum_tail<T, add>(y + i, ld_y, rows, w + i, ld_w, n - i, units, begin);
-  if (!add && i < n)
+  if (!add)
     for (int r = 0; r < rows; ++r)
       for (int j = n; j < padded(n); ++j) y[r * ld_y + j] = T(0);
 }
