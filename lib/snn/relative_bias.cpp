@@ -47,8 +47,9 @@ void set_product(Jackknife& jackknife, double Products::*product, const Eigen::M
 
 Interval interval(std::pair<double, double> measured, double least, double most) {
   const auto [value, error] = measured;
-  return {value, std::isfinite(error) ? std::max(least, value - 2 * error) : least,
-          std::isfinite(error) ? std::min(most, value + 2 * error) : most};
+  const auto within = [=](double x) { return std::clamp(x, least, most); };
+  return {within(value), std::isfinite(error) ? within(value - 2 * error) : least,
+          std::isfinite(error) ? within(value + 2 * error) : most};
 }
 
 /// The standard deviation of the estimate of |b|^2 if b were 0: sqrt(2 tr(Sigma^2) / (n (n - 1))), Sigma the covariance of the
@@ -118,8 +119,7 @@ RelativeBias relative_bias(const Eigen::Ref<const Eigen::MatrixXd>& unbiased, co
   const auto squared = resolved(g_resolved, jackknife([](const Products& p) { return p.bb() / p.gg; }));
   std::tie(result.squared, result.squared_error) = squared;
   const Interval of_square = interval(squared, 0, infinity);
-  result.bias = {std::sqrt(of_square.value < 0 ? 0 : of_square.value), std::sqrt(of_square.lower),
-                 std::sqrt(std::max(0.0, of_square.upper))};
+  result.bias = {std::sqrt(of_square.value), std::sqrt(of_square.lower), std::sqrt(of_square.upper)};
   result.cosine = interval(
       resolved(g_resolved && s_resolved, jackknife([](const Products& p) { return p.gs / std::sqrt(p.gg * p.ss); })), -1, 1);
   result.shrink = interval(resolved(s_resolved, jackknife([](const Products& p) { return p.gs / p.ss; })), -infinity, infinity);

@@ -61,9 +61,8 @@ struct BiasOptions {
   int blocks = 32;
   std::uint64_t seed = 1;
   int threads = 0;  ///< 0: as many as OpenMP offers
-  /// Unbiased. By default ScoreFunctionMartingale; where no neuron is reset DebiasedSurrogate with 32 replays and the martingale,
-  /// and for a single layer without recurrence that with 128 replays and the table, if a pilot finds it cheaper: noise of the bias
-  /// times runs and sweeps.
+  /// Unbiased. By default DebiasedSurrogate with 32 replays and the martingale if no neuron is reset, else ScoreFunctionMartingale
+  /// with the surrogate gradient on a quarter of the paths.
   std::optional<AnyEstimator> estimator{};
 };
 
