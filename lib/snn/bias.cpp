@@ -22,6 +22,7 @@ namespace stoat::snn {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using Interval = RelativeBias::Interval;
 
 constexpr std::uint64_t first_round = 4;  // paths of a block
 constexpr std::uint64_t pilot_runs = 300;
@@ -75,6 +76,7 @@ void check(const Objective& objective, const Eigen::VectorXd& theta, const BiasO
   for (Eigen::Index i = 0; i < theta.size(); ++i)
     if (!std::isfinite(theta[i])) fail("parameter " + std::to_string(i) + " is " + std::to_string(theta[i]));
   if (o.blocks < 4 || o.blocks > 4096) fail(outside("blocks", o.blocks, "[4, 4096]"));
+  if (!(o.accuracy >= 0)) fail(outside("accuracy", o.accuracy, "[0, infinity]"));
   if (!(o.bound >= 0)) fail(outside("bound", o.bound, "[0, infinity]"));
   if (!(o.seconds > 0)) fail(outside("seconds", o.seconds, "(0, infinity]"));
   const auto blocks = static_cast<std::uint64_t>(o.blocks);
@@ -112,7 +114,7 @@ class Meter {
       result_.total = compared(0, parameters_);
       const RelativeBias& total = result_.total;
       result_.stop = BiasStop::accurate;
-      if (total.usable && 2 * total.squared_error < 0.4 * total.squared) break;
+      if (total.usable && 2 * total.squared_error <= 2 * options_.accuracy * total.squared) break;
       result_.stop = BiasStop::bounded;
       if (total.usable && total.bias.upper < options_.bound) break;
       result_.stop = BiasStop::samples;
@@ -244,7 +246,7 @@ std::string length(const Interval& shrink) {
 
 std::string in_words(BiasStop stop) {
   switch (stop) {
-    case BiasStop::accurate: return "accurate to about 20 %";
+    case BiasStop::accurate: return "the bias is known to the accuracy wanted";
     case BiasStop::bounded: return "the bias is known to be below the bound";
     case BiasStop::samples: return "all the paths allowed were made";
     case BiasStop::seconds: return "time was up";

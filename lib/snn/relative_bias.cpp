@@ -9,6 +9,8 @@
 namespace stoat::snn {
 namespace {
 
+using Interval = RelativeBias::Interval;
+
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
@@ -52,9 +54,10 @@ Interval interval(std::pair<double, double> measured, double least, double most)
           std::isfinite(error) ? within(value + 2 * error) : most};
 }
 
-/// The standard deviation of the estimate of |b|^2 if b were 0: sqrt(2 tr(Sigma^2) / (n (n - 1))), Sigma the covariance of the
-/// blocks of b and tr(Sigma^2) the variance of the inner products of different blocks.
-double noise_without_bias(const Eigen::MatrixXd& gram) {
+/// The standard deviation of the estimate of a squared norm if the mean were 0: sqrt(2 tr(Sigma^2) / (n (n - 1))), Sigma the
+/// covariance of a block and tr(Sigma^2) the variance of the inner products of different blocks. It is a floor of the error: where
+/// a mean happens to be near 0 the jackknife sees none.
+double noise_without_mean(const Eigen::MatrixXd& gram) {
   const Eigen::Index n = gram.rows();
   const Eigen::VectorXd means = gram.rowwise().mean();
   double sum = 0, squares = 0;
@@ -65,6 +68,11 @@ double noise_without_bias(const Eigen::MatrixXd& gram) {
     }
   const double pairs = static_cast<double>(n * (n - 1)) / 2;
   return std::sqrt(std::max(0.0, squares - sum * sum / pairs)) / pairs;
+}
+
+/// True if a squared norm is beyond 2 standard errors.
+bool shows(std::pair<double, double> measured, const Eigen::MatrixXd& gram) {
+  return measured.first > 2 * std::max(measured.second, noise_without_mean(gram));
 }
 
 void compare_signs(const Eigen::Ref<const Eigen::MatrixXd>& unbiased, const Eigen::Ref<const Eigen::MatrixXd>& surrogate,
@@ -110,20 +118,22 @@ RelativeBias relative_bias(const Eigen::Ref<const Eigen::MatrixXd>& unbiased, co
 
   RelativeBias result;
   result.parameters = unbiased.rows();
-  const auto [g_squared, g_error] = jackknife([](const Products& p) { return p.gg; });
-  const auto [s_squared, s_error] = jackknife([](const Products& p) { return p.ss; });
-  const bool g_resolved = g_squared > 2 * g_error, s_resolved = s_squared > 2 * s_error;
+  const double g_squared = jackknife.all.gg;
+  const bool g_resolved = shows(jackknife([](const Products&p) { return p.gg; }), gg),
+             s_resolved = shows(jackknife([](const Products&p) { return p.ss; }), ss);
   const auto resolved = [](bool condition, std::pair<double, double> measured) {
     return condition ? measured : std::pair(nan, infinity);
   };
-  const auto squared = resolved(g_resolved, jackknife([](const Products& p) { return p.bb() / p.gg; }));
+  const double noise = noise_without_mean(gg - gs - gs.transpose() + ss) / g_squared;
+  result.detectable = g_resolved ? std::sqrt(2 * noise) : nan;
+  auto squared = resolved(g_resolved, jackknife([](const Products& p) { return p.bb() / p.gg; }));
+  squared.second = std::max(squared.second, noise);
   std::tie(result.squared, result.squared_error) = squared;
   const Interval of_square = interval(squared, 0, infinity);
   result.bias = {std::sqrt(of_square.value), std::sqrt(of_square.lower), std::sqrt(of_square.upper)};
   result.cosine = interval(
       resolved(g_resolved && s_resolved, jackknife([](const Products& p) { return p.gs / std::sqrt(p.gg * p.ss); })), -1, 1);
   result.shrink = interval(resolved(s_resolved, jackknife([](const Products& p) { return p.gs / p.ss; })), -infinity, infinity);
-  result.detectable = g_resolved ? std::sqrt(2 * noise_without_bias(gg - gs - gs.transpose() + ss) / g_squared) : nan;
   compare_signs(unbiased, surrogate, result);
   result.usable = s_resolved || !heavy_tailed(ss.diagonal());
   return result;

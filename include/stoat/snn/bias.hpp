@@ -23,14 +23,14 @@
 
 namespace stoat::snn {
 
-/// A number with its confidence interval: 2 standard errors by the jackknife over blocks to either side. If the gradient is lost in
-/// noise the interval is all there is: [0, infinity) of a bias.
-struct Interval {
-  double value = 0, lower = 0, upper = 0;
-};
-
 /// The mean SG of a surrogate gradient against the gradient g, over some parameters. Not a number where something is lost in noise.
 struct RelativeBias {
+  /// A number with its confidence interval: 2 standard errors by the jackknife over blocks to either side, or all there is where
+  /// the number is lost in noise.
+  struct Interval {
+    double value = 0, lower = 0, upper = 0;
+  };
+
   std::string name;             ///< "layer 1"
   Eigen::Index parameters = 0;  ///< how many
   Interval bias;                ///< rho = |E SG - g| / |g|
@@ -54,8 +54,9 @@ struct RelativeBias {
 RelativeBias relative_bias(const Eigen::Ref<const Eigen::MatrixXd>& unbiased, const Eigen::Ref<const Eigen::MatrixXd>& surrogate);
 
 struct BiasOptions {
-  double bound = 0.1;  ///< stop once the bias of all layers is known to be below
-  double seconds = 1;  ///< stop after about so many; infinity: never
+  double accuracy = 0.2;  ///< stop once the bias of all layers is known to this, relative: 2 standard errors of rho^2 <= 0.4 rho^2
+  double bound = 0.1;     ///< stop once it is known to be below
+  double seconds = 1;     ///< stop after about so many; infinity: never
   /// Most paths of the unbiased estimator, rounded down to a multiple of `blocks`.
   std::uint64_t samples = std::uint64_t{1} << 30;
   int blocks = 32;
@@ -68,7 +69,7 @@ struct BiasOptions {
 
 /// Why a measurement ended.
 enum class BiasStop {
-  accurate,  ///< 2 standard errors of rho^2 are below 0.4 rho^2: about 20 % of rho
+  accurate,  ///< the bias is known to the accuracy wanted
   bounded,   ///< the upper end of rho is below the bound
   samples,
   seconds,
