@@ -60,10 +60,11 @@ Interval interval(std::pair<double, double> measured, double least, double most)
 double noise_without_mean(const Eigen::MatrixXd& gram) {
   const Eigen::Index n = gram.rows();
   const Eigen::VectorXd means = gram.rowwise().mean();
+  const double mean = means.mean();
   double sum = 0, squares = 0;
   for (Eigen::Index j = 0; j < n; ++j)
     for (Eigen::Index k = 0; k < j; ++k) {
-      const double centred = gram(j, k) - means[j] - means[k] + means.mean();
+      const double centred = gram(j, k) - means[j] - means[k] + mean;
       sum += centred, squares += centred * centred;
     }
   const double pairs = static_cast<double>(n * (n - 1)) / 2;
