@@ -237,11 +237,12 @@ std::string in_words(const Interval& x) {
   return report::digits(x.value) + " [" + report::digits(x.lower) + ", " + report::digits(x.upper) + "]";
 }
 
-/// "surrogate 9.1x too long"
+/// "9.1x too long"
 std::string length(const Interval& shrink) {
-  if (shrink.lower > 0 && shrink.value < 0.5) return "surrogate " + report::digits(1 / shrink.value, 2) + "x too long";
-  if (shrink.lower > 2) return "surrogate " + report::digits(shrink.value, 2) + "x too short";
-  return "";
+  if (!(shrink.lower > 0)) return "-";
+  if (shrink.value < 0.5) return report::digits(1 / shrink.value, 2) + "x too long";
+  if (shrink.value > 2) return report::digits(shrink.value, 2) + "x too short";
+  return "within 2x";
 }
 
 std::string in_words(BiasStop stop) {
@@ -261,7 +262,7 @@ std::ostream& operator<<(std::ostream& out, const Bias& bias) {
       << "; " << bias.paths << " paths of " << bias.estimator << ", " << bias.surrogate_paths << " with the surrogate, in "
       << report::digits(bias.seconds) << " s\n";
   if (!bias.total.usable) return out << "the surrogate gradient has no usable mean (differentiated reset at beta/4 |u| > 1)\n";
-  std::vector<std::vector<std::string>> table{{"", "bias", "cosine", "shrink factor", "detectable bias", "same signs", ""}};
+  std::vector<std::vector<std::string>> table{{"", "bias", "cosine", "shrink factor", "detectable bias", "same signs", "length"}};
   const auto line = [&](const RelativeBias& b) {
     table.push_back({b.name, in_words(b.bias), in_words(b.cosine), in_words(b.shrink), report::digits(b.detectable, 2),
                      b.resolved > 0 ? report::digits(100 * b.sign_agreement) + " % of " + std::to_string(b.resolved) : "-",

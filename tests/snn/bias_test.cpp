@@ -336,10 +336,11 @@ TEST_CASE("the same bits on any number of threads; conditions to stop; what is p
   CHECK(text.str().find("\n  layer 2 ") != std::string::npos);
   CHECK(text.str().find("\n  all ") != std::string::npos);
   CHECK(text.str().find("stopped: the bias is known to the accuracy wanted") != std::string::npos);
+  CHECK(text.str().find("  length\n  layer 1 ") != std::string::npos);
   Bias detached = accurate;
   detached.total.shrink = {0.11, 0.1, 0.12};
   text << detached;
-  CHECK(text.str().find("surrogate 9.1x too long") != std::string::npos);
+  CHECK(text.str().find("  9.1x too long\n") != std::string::npos);
 }
 
 TEST_CASE("objectives and options that make no sense are refused by name") {
