@@ -91,9 +91,9 @@ std::ostream& operator<<(std::ostream& out, const Bias& bias);
 /// Measures the bias of the surrogate gradient of the objective (mean loss over its data, regularisers included) at theta. Paths
 /// double from round to round until one of the conditions holds, which are looked at between rounds; the first round and a pilot of
 /// some 300 paths are always made. The result has the same bits for any number of threads, unless time ends it. The sums over
-/// blocks take 2 x blocks x parameters x 8 bytes. Throws Refusal if a layer has deterministic spikes (there is no expected loss to
-/// differentiate), InvalidArgument for a biased estimator, theta of the wrong size and options out of range, and what the estimator
-/// throws.
+/// blocks take 2 x blocks x parameters x 8 bytes, and as much again while they are compared. Throws Refusal if a layer has
+/// deterministic spikes (there is no expected loss to differentiate), InvalidArgument for a biased estimator, theta of the wrong
+/// size and options out of range, and what the estimator throws.
 Bias bias_meter(const Objective& objective, const Eigen::VectorXd& theta, const BiasOptions& options = {});
 
 }  // namespace stoat::snn
