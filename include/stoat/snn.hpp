@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stoat/snn/analysis.hpp>
+#include <stoat/snn/bias.hpp>
 #include <stoat/snn/encode.hpp>
 #include <stoat/snn/functions.hpp>
 #include <stoat/snn/gradient.hpp>
