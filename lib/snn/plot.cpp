@@ -150,4 +150,36 @@ void plot_weights(const Eigen::Ref<const Eigen::MatrixXd>& weights, const fs::pa
            "plot $histogram using 1:2 with boxes lc rgb '#7f8792'\nunset multiplot\n");
 }
 
+void plot_learning(const std::vector<LearningCurve>& curves, const fs::path& file) {
+  constexpr std::array<const char*, 6> colours{"#3b82d6", "#e07b28", "#2f9e5b", "#d6455d", "#8b6fd1", "#a0714f"};
+  std::string csv = "curve,epoch,loss,accuracy,validation_loss,validation_accuracy,other_loss,other_accuracy\n";
+  std::array<std::string, 2> lines;  // of the loss and the accuracy
+  int last = 0;
+  for (std::size_t k = 0; k < curves.size(); ++k) {
+    for (const Epoch& e : curves[k].epochs) {
+      csv += std::to_string(k) + ',' + std::to_string(e.number);
+      for (const double x : {e.loss, e.accuracy, e.validation_loss, e.validation_accuracy, e.other_loss, e.other_accuracy})
+        csv += ',' + exact(x, "NaN");
+      csv += '\n';
+      last = std::max(last, e.number);
+    }
+    const auto plot = [&](int column, const std::string& style) {
+      return "data skip 1 using ($1 == " + std::to_string(k) + " ? $2 : NaN):" + std::to_string(column) + " with lines lw 2 " +
+             style + " lc rgb '" + colours[k % colours.size()] + "' ";
+    };
+    for (const int panel : {0, 1})
+      lines[static_cast<std::size_t>(panel)] += (k > 0 ? ", " : "") + plot(3 + panel, "dt 3") + "title " +
+                                                for_gnuplot(curves[k].name + ", training") + ", " + plot(5 + panel, "dt 1") +
+                                                "title " + for_gnuplot(curves[k].name + ", validation");
+  }
+  if (last == 0) throw InvalidArgument("plot_learning: there is no epoch");
+  // A point outside of the axes, so that quantities that were not measured leave an empty plot and no error.
+  draw(file, 1000, 420, csv,
+       "set datafile missing 'NaN'\nset multiplot layout 1,2\nset xlabel 'epoch'\nset xrange [1:" +
+           std::to_string(std::max(2, last)) +
+           "]\nset grid lw 0.5 lc rgb '#cccccc'\nset key top right\nset ylabel 'loss'\nset yrange [0:*]\nplot " + lines[0] +
+           ", 1 / 0 notitle\nset key bottom right\nset ylabel 'accuracy'\nset yrange [0:1]\nplot " + lines[1] +
+           ", 1 / 0 notitle\nunset multiplot\n");
+}
+
 }  // namespace stoat::snn

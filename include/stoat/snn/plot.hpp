@@ -8,10 +8,12 @@
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <Eigen/Core>
 
 #include <stoat/snn/spike_events.hpp>
+#include <stoat/snn/train.hpp>
 
 namespace stoat::snn {
 
@@ -26,5 +28,14 @@ void plot_raster(const SpikeEvents& target, const SpikeEvents& output, std::size
 /// one is not finite, and if there are none.
 void plot_weights(const Eigen::Ref<const Eigen::MatrixXd>& weights, const std::filesystem::path& file,
                   const std::string& rows = "row", const std::string& columns = "column");
+
+/// The epochs of a training, under a name.
+struct LearningCurve {
+  std::string name;
+  std::vector<Epoch> epochs;
+};
+/// Loss (on the left) and accuracy (on the right) against the epoch: dashed of the training data, solid of the validation data. The
+/// data also hold what was measured with the other activation. Throws InvalidArgument if no curve has an epoch.
+void plot_learning(const std::vector<LearningCurve>& curves, const std::filesystem::path& file);
 
 }  // namespace stoat::snn
