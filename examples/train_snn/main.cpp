@@ -72,7 +72,7 @@ Result train_one(const Settings& settings, const Data& data, Activation activati
   r.name = coins ? "stochastic" : "deterministic";
   const Network network = make_network(settings, activation);
   const Objective objective(network, data.train, MaxOverTimeCrossEntropy{}, {UpperBound{.strength = 0.1, .threshold = 7}});
-  // Each unit spikes once in a sample. Coins already make the membranes of the next layer fluctuate less than a sure spike would.
+  // Each input spikes once in a sample. Coins blur the threshold, so that stochastic neurons are to fluctuate more.
   const double nu = 1 / (settings.data.steps * dt);
   const Eigen::VectorXd start = network.initial<double>({.seed = settings.seed + 1, .sigma_u = coins ? 1.3 : 1.0, .nu = nu});
 
@@ -118,7 +118,7 @@ void show_trials(const Settings& settings, const Data& data, Activation activati
       for (const SpikeEvents::Unit unit : hidden.at(static_cast<std::size_t>(trial), step))
         if (unit == static_cast<SpikeEvents::Unit>(busiest)) spikes.push_back({step, trial});
   trials.add(spikes);
-  plot_raster(trials, 0, dt, settings.out / (r.name + "_trials.png"));
+  plot_raster(trials, 0, dt, settings.out / (r.name + "_trials.png"), "trial");
 }
 
 void print(const std::vector<Result>& results) {

@@ -1,5 +1,6 @@
 #include "checkpoint.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <fstream>
 #include <iterator>
@@ -146,12 +147,22 @@ std::uint64_t checksum(const json::binary_t& bytes) {
   return hash.value();
 }
 
-/// "batch is 100 there and 200 here", of the first difference.
-std::string difference(const json& there, const json& here) {
-  const json first = json::diff(there, here).at(0);
-  const std::string path = first.at("path").get<std::string>();
-  const std::string old = first.at("op") == "add" ? "missing" : there.at(json::json_pointer(path)).dump();
-  return path.substr(1) + " is " + old + " there and " + (first.contains("value") ? first.at("value").dump() : "missing") + " here";
+/// "batch is 100 there and 200 here; data/checksum differs": the first few differences.
+std::string differences(const json& there, const json& here) {
+  const json patch = json::diff(there, here);
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(patch.size(), 5); ++i) {
+    const json& change = patch[i];
+    const std::string path = change.at("path").get<std::string>();
+    text += (i > 0 ? "; " : "") + path.substr(1);
+    if (path.ends_with("/checksum")) {
+      text += " differs";
+      continue;
+    }
+    const std::string old = change.at("op") == "add" ? "missing" : there.at(json::json_pointer(path)).dump();
+    text += " is " + old + " there and " + (change.contains("value") ? change.at("value").dump() : "missing") + " here";
+  }
+  return text + (patch.size() > 5 ? "; ..." : "");
 }
 
 }  // namespace
@@ -204,7 +215,7 @@ std::optional<TrainingState> load(const std::filesystem::path& path, const json&
     if (checksum(packed) != file.at("checksum")) throw Error(name + ": it is damaged: its checksum is wrong");
     const json content = json::from_cbor(packed);
     if (const json& there = content.at("identity"); there != identity)
-      throw InvalidArgument(name + " is of another training: " + difference(there, identity) + "; remove it to start anew");
+      throw InvalidArgument(name + " is of another training: " + differences(there, identity) + "; remove it to start anew");
     TrainingState state{unpacked(content.at("theta")), unpacked(content.at("best")), content.at("best_epoch").get<int>(), {}, {}};
     const json& optimizer = content.at("optimizer");
     state.optimizer = {optimizer.at("rule").get<std::string>(), optimizer.at("steps").get<std::int64_t>(), {}};

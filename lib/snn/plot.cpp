@@ -67,7 +67,8 @@ struct Panel {
   const SpikeEvents& events;
 };
 
-void plot_panels(const std::vector<Panel>& panels, std::size_t sample, double dt, const fs::path& file) {
+void plot_panels(const std::vector<Panel>& panels, std::size_t sample, double dt, const fs::path& file,
+                 const std::string& rows = "unit") {
   if (!(dt > 0 && std::isfinite(dt))) throw InvalidArgument("plot_raster: " + outside("dt", dt, "(0, infinity)"));
   std::string csv = "panel,time_ms,unit\n";
   for (std::size_t k = 0; k < panels.size(); ++k) {
@@ -83,8 +84,8 @@ void plot_panels(const std::vector<Panel>& panels, std::size_t sample, double dt
   const int steps = panels[0].events.steps(), units = panels[0].events.units(), count = static_cast<int>(panels.size());
   // Points nearly as large as the space that a spike has, between a quarter and a whole of gnuplot's point.
   const double size = std::clamp(60.0 / std::max(units, steps), 0.25, 1.0);
-  std::string commands = "unset key\nset xlabel 'time (ms)'\nset ylabel 'unit'\nset xrange [" + exact(-500 * dt) + ":" +
-                         exact(1000 * (steps - 0.5) * dt) + "]\nset yrange [" + exact(units - 0.5) +
+  std::string commands = "unset key\nset xlabel 'time (ms)'\nset ylabel " + for_gnuplot(rows) + "\nset xrange [" +
+                         exact(-500 * dt) + ":" + exact(1000 * (steps - 0.5) * dt) + "]\nset yrange [" + exact(units - 0.5) +
                          ":-0.5]\nset multiplot layout 1," + std::to_string(count) + "\n";
   for (int k = 0; k < count; ++k) {
     if (count > 1) commands += "set title '" + panels[static_cast<std::size_t>(k)].name + "'\n";
@@ -97,8 +98,8 @@ void plot_panels(const std::vector<Panel>& panels, std::size_t sample, double dt
 
 }  // namespace
 
-void plot_raster(const SpikeEvents& events, std::size_t sample, double dt, const fs::path& file) {
-  plot_panels({{"events", events}}, sample, dt, file);
+void plot_raster(const SpikeEvents& events, std::size_t sample, double dt, const fs::path& file, const std::string& rows) {
+  plot_panels({{"events", events}}, sample, dt, file, rows);
 }
 
 void plot_raster(const SpikeEvents& target, const SpikeEvents& output, std::size_t sample, double dt, const fs::path& file) {

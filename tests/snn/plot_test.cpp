@@ -58,6 +58,8 @@ TEST_CASE("a raster plot is a picture with its data and its script beside it") {
   CHECK(svg.find("time (ms)") != std::string::npos);
   CHECK(svg.find("unit") != std::string::npos);
   CHECK(svg.find("</svg>") != std::string::npos);
+  plot_raster(small(), 0, 2e-3, folder / "trials.svg", "trial's number");
+  CHECK(content(folder / "trials.svg").find("s number") != std::string::npos);
 
   plot_raster(small(), small(), 1, 2e-3, folder / "silent.png");
   CHECK(content(folder / "silent.png").substr(1, 3) == "PNG");

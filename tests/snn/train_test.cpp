@@ -169,13 +169,15 @@ TEST_CASE("any estimator trains") {
     const Training t = train(silence, weight, estimator, Adam{0.05}, once);
     CHECK(t.epochs.back().loss < 0.8 * t.epochs.front().loss);
     CHECK(t.epochs.back().loss > 0);
-    once.threads = 2;
-    CHECK(same_bits(train(silence, weight, estimator, Adam{0.05}, once).theta, t.theta));
     // What the estimator learnt is no part of a checkpoint, and does not need to be.
     const Folder folder("train-estimator");
     once.checkpoint = folder / "run.checkpoint";
-    for (const int epochs : {15, 40}) once.epochs = epochs, train(silence, weight, estimator, Adam{0.05}, once);
-    CHECK(same_bits(train(silence, weight, estimator, Adam{0.05}, once).theta, t.theta));
+    once.epochs = 10, once.threads = 2;
+    train(silence, weight, estimator, Adam{0.05}, once);
+    once.epochs = 40, once.threads = 1;
+    const Training rest = train(silence, weight, estimator, Adam{0.05}, once);
+    CHECK(rest.resumed == 10);
+    CHECK(same_bits(rest.theta, t.theta));
   }
   CHECK_THROWS_AS(train(objective(), start(), Enumeration{.max_leaves = 16}, Adam{0.01}, quiet(1)), Refusal);
 }
@@ -243,6 +245,9 @@ TEST_CASE("a checkpoint of another training is refused, by what differs") {
   refused(objective(), start(), Adam{0.01}, changed, "batch is 20 there and 21 here");
   changed = options, changed.seed = 9;
   refused(objective(), start(), Adam{0.01}, changed, "seed is 1 there and 9 here");
+  changed.batch = 21;
+  refused(objective(), start() * 2, Adam{0.01}, changed,
+          "batch is 20 there and 21 here; seed is 1 there and 9 here; start/checksum differs; remove it");
   changed = options, changed.double_precision = true;
   refused(objective(), start(), Adam{0.01}, changed, "gradient is \"surrogate, single precision\" there");
   changed = options, changed.validation = nullptr;
@@ -412,6 +417,22 @@ TEST_CASE("an evaluation is what the network does with all data") {
   CHECK(a.loss == doctest::Approx(b.loss).epsilon(1e-12));
   CHECK(evaluate(o, theta, {.run = 63}).loss != b.loss);
   CHECK(evaluate(o, theta, {.seed = 2}).loss != b.loss);
+  // They are neither those of a training batch nor those of the next epoch's validation.
+  Eigen::VectorXf g;
+  CHECK(SurrogateGradient<float>(o, 1)(theta.cast<float>(), all, {1, 0}, g).loss != doctest::Approx(b.loss).epsilon(1e-6));
+  TrainOptions options = quiet(2);
+  options.schedule = [](int) { return 0.0; };
+  options.validation = held_out();
+  options.other_activation = true;
+  const Objective test(o.network(), data()[1], o.loss());
+  const Training coins = train(o, theta, Adam{0.01}, options), sure = train(still, theta, Adam{0.01}, options);
+  CHECK(coins.epochs[0].validation_loss == evaluate(test, theta).loss);
+  CHECK(coins.epochs[1].validation_loss == evaluate(test, theta, {.run = 27}).loss);
+  CHECK(coins.epochs[1].validation_loss != coins.epochs[0].validation_loss);
+  CHECK(coins.epochs[1].other_loss == evaluate(test.with(Activation::deterministic), theta).loss);
+  CHECK(sure.epochs[0].validation_loss == coins.epochs[0].other_loss);
+  CHECK(sure.epochs[0].validation_accuracy == coins.epochs[0].other_accuracy);
+  CHECK(sure.epochs[0].other_loss == coins.epochs[0].validation_loss);
   // Without a readout there is nothing to be right about.
   Dataset trains = data()[0];
   trains.targets = SpikeEvents(40, 16);

@@ -18,8 +18,10 @@
 namespace stoat::snn {
 
 /// A point for every spike of a sample: time in ms (dt in seconds; a spike at the begin of its step) and unit, unit 0 at the
-/// top as in a picture read by read_pbm. Throws InvalidArgument if there is no such sample or dt is not positive.
-void plot_raster(const SpikeEvents& events, std::size_t sample, double dt, const std::filesystem::path& file);
+/// top as in a picture read by read_pbm. `rows` is what the units are called. Throws InvalidArgument if there is no such sample or
+/// dt is not positive.
+void plot_raster(const SpikeEvents& events, std::size_t sample, double dt, const std::filesystem::path& file,
+                 const std::string& rows = "unit");
 /// The same, the target on the left and the output on the right. Throws InvalidArgument if their steps or units differ.
 void plot_raster(const SpikeEvents& target, const SpikeEvents& output, std::size_t sample, double dt,
                  const std::filesystem::path& file);
