@@ -40,7 +40,7 @@ std::string ProgressReport::time_left(double done) const {
 }
 
 void ProgressReport::draw(double done, const std::string& text) {
-  constexpr int width = 24;
+  constexpr int width = 16;  // of a line of less than 80
   const int filled = static_cast<int>(width * done / epochs_);
   std::cerr << "\r[" << std::string(static_cast<std::size_t>(filled), '#')
             << std::string(static_cast<std::size_t>(width - filled), '.') << "] epoch "

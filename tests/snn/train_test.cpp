@@ -25,10 +25,20 @@ Lif neurons(Activation activation) {
   return lif;
 }
 
-/// Three easy classes: 63 samples to learn, 27 to test.
+/// Three classes, told by which of ten units spike most: 63 samples to learn, 27 to test.
 const std::vector<Dataset>& data() {
-  static const std::vector<Dataset> parts =
-      split(randman({.units = 10, .classes = 3, .samples_per_class = 30, .steps = 40, .alpha = 2}, 3), {0.7, 0.3});
+  static const std::vector<Dataset> parts = [] {
+    Dataset all{.inputs = SpikeEvents(40, 10), .classes = 3};
+    Generator words({3, 0, Purpose::data});
+    for (int sample = 0; sample < 90; ++sample) {
+      std::vector<snn::Spike> spikes;
+      for (int unit = 0; unit < 10; ++unit)
+        for (int k = 0; k < (unit % 3 == sample % 3 ? 4 : 2); ++k) spikes.push_back({static_cast<int>(40 * words.uniform()), unit});
+      all.inputs.add(spikes);
+      all.labels.push_back(sample % 3);
+    }
+    return split(all, {0.7, 0.3});
+  }();
   return parts;
 }
 std::shared_ptr<const Dataset> held_out() { return std::make_shared<const Dataset>(data()[1]); }
@@ -238,7 +248,7 @@ TEST_CASE("a checkpoint of another training is refused, by what differs") {
                            const TrainOptions& changed, const char* message) {
     CAPTURE(message);
     CHECK_THROWS_WITH_AS(train(o, theta, optimizer, changed), doctest::Contains(message), InvalidArgument);
-    CHECK(content(options.checkpoint) == before);
+    CHECK((content(options.checkpoint) == before));
   };
   TrainOptions changed = options;
   changed.batch = 21;
@@ -279,7 +289,7 @@ TEST_CASE("a damaged checkpoint is noticed") {
   const auto check = [&](const std::string& bytes) {
     folder.write("run.checkpoint", bytes);
     CHECK_THROWS_WITH_AS(train(objective(), start(), Adam{0.01}, options), doctest::Contains("run.checkpoint"), Error);
-    CHECK(content(options.checkpoint) == bytes);
+    CHECK((content(options.checkpoint) == bytes));
   };
   for (std::size_t length = 0; length < good.size(); length += good.size() / 23) check(good.substr(0, length));
   check(good.substr(0, good.size() - 1));
@@ -304,7 +314,7 @@ TEST_CASE("numbers that are not finite end the training, and the last checkpoint
   const std::string before = content(options.checkpoint);
   options.epochs = 5;
   CHECK_THROWS_WITH_AS(train(objective(), start(), Sgd{0.01}, options), doctest::Contains("train: epoch 3, batch 2 of 4"), Error);
-  CHECK(content(options.checkpoint) == before);
+  CHECK((content(options.checkpoint) == before));
   CHECK(rows(options.csv).size() == 1 + 2);
   TrainOptions hasty = quiet(1);
   hasty.schedule = [](int) { return 1e300; };
@@ -329,12 +339,28 @@ TEST_CASE("patience, and the best parameters") {
     };
     const Training t = train(objective(), start(), Adam{0.02}, options);
     CHECK(t.end == Training::End::patience);
+    REQUIRE(t.best_epoch > 1);
     REQUIRE(t.epochs.size() == static_cast<std::size_t>(t.best_epoch) + 3);
     const auto value = [&](const Epoch& e) { return monitor == Monitor::loss ? e.validation_loss : -e.validation_accuracy; };
     const Epoch& best = t.epochs[static_cast<std::size_t>(t.best_epoch - 1)];
     for (const Epoch& e : t.epochs) CHECK((e.number < t.best_epoch ? value(e) > value(best) : value(e) >= value(best)));
     CHECK(same_bits(t.best, seen[static_cast<std::size_t>(t.best_epoch - 1)]));
     CHECK(same_bits(t.theta, seen.back()));
+    // Interrupted after the best epoch, and once more at the end.
+    const Folder folder("train-patience");
+    TrainOptions parts = options;
+    parts.checkpoint = folder / "run.checkpoint";
+    parts.callback = [&](const Epoch& e, const Eigen::VectorXd&) { return e.number <= t.best_epoch; };
+    CHECK(train(objective(), start(), Adam{0.02}, parts).end == Training::End::callback);
+    parts.callback = nullptr;
+    for (const std::size_t before : {static_cast<std::size_t>(t.best_epoch) + 1, t.epochs.size()}) {
+      const Training rest = train(objective(), start(), Adam{0.02}, parts);
+      CHECK(rest.end == Training::End::patience);
+      CHECK(rest.resumed == static_cast<int>(before));
+      CHECK(rest.best_epoch == t.best_epoch);
+      CHECK(same_bits(rest.best, t.best));
+      CHECK(same_bits(rest.theta, t.theta));
+    }
   }
 }
 
@@ -461,8 +487,8 @@ TEST_CASE("progress: lines, a bar, or nothing") {
   CHECK(lines.find(" 0:00 left\n") != std::string::npos);
   const std::string bar = shown(Display::bar);
   CHECK(std::count(bar.begin(), bar.end(), '\n') == 1);
-  CHECK(bar.find("\r[############............] epoch 2/2  loss ") != std::string::npos);
-  CHECK(bar.find("\r[########################] epoch 2/2") != std::string::npos);
+  CHECK(bar.find("\r[########........] epoch 2/2  loss ") != std::string::npos);
+  CHECK(bar.find("\r[################] epoch 2/2") != std::string::npos);
 }
 
 TEST_CASE("reduced Randman: deterministic and stochastic networks learn it, and each does well as the other") {
