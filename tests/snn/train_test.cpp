@@ -1,75 +1,18 @@
 #include <stoat/snn/train.hpp>
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <iostream>
 #include <numeric>
 #include <sstream>
 
 #include <doctest/doctest.h>
 
-#include <stoat/snn.hpp>
-#include <stoat/stoat.hpp>
+#include "small_training.hpp"
 
-#include "files.hpp"
-
-using namespace stoat;
-using namespace stoat::snn;
+using namespace small_training;
 
 namespace {
-
-/// Deterministic or stochastic neurons with the same surrogate.
-Lif neurons(Activation activation) {
-  Lif lif{.activation = activation};
-  lif.surrogate = surrogate::SuperSpike{10};
-  return lif;
-}
-
-/// Three classes, told by which of ten units spike most: 63 samples to learn, 27 to test.
-const std::vector<Dataset>& data() {
-  static const std::vector<Dataset> parts = [] {
-    Dataset all{.inputs = SpikeEvents(40, 10), .classes = 3};
-    Generator words({3, 0, Purpose::data});
-    for (int sample = 0; sample < 90; ++sample) {
-      std::vector<snn::Spike> spikes;
-      for (int unit = 0; unit < 10; ++unit)
-        for (int k = 0; k < (unit % 3 == sample % 3 ? 4 : 2); ++k) spikes.push_back({static_cast<int>(40 * words.uniform()), unit});
-      all.inputs.add(spikes);
-      all.labels.push_back(sample % 3);
-    }
-    return split(all, {0.7, 0.3});
-  }();
-  return parts;
-}
-std::shared_ptr<const Dataset> held_out() { return std::make_shared<const Dataset>(data()[1]); }
-
-Network small(Activation activation = Activation::stochastic) {
-  return Network(10, 40, {Linear{16}, neurons(activation), Linear{3}, LeakyReadout{.tau_mem = 0.08}});
-}
-Objective objective(Activation activation = Activation::stochastic) {
-  return Objective(small(activation), data()[0], MaxOverTimeCrossEntropy{});
-}
-Eigen::VectorXd start() { return small().initial<double>({.seed = 5, .nu = 5}); }
-
-TrainOptions quiet(int epochs, std::size_t batch = 20) {
-  return {.epochs = epochs, .batch = batch, .threads = 1, .progress = Display::none};
-}
-
-bool same_bits(const Eigen::VectorXd& a, const Eigen::VectorXd& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(double)) == 0;
-}
-
-/// Lines of a file, without the column of seconds (the tenth).
-std::vector<std::string> rows(const std::filesystem::path& csv) {
-  std::istringstream in(content(csv));
-  std::vector<std::string> list;
-  for (std::string line; std::getline(in, line);) {
-    std::size_t begin = 0;
-    for (int k = 0; k < 9; ++k) begin = line.find(',', begin) + 1;
-    list.push_back(line.erase(begin, line.find(',', begin) - begin));
-  }
-  return list;
-}
 
 /// What is written to standard error while it lives.
 class Captured {
@@ -82,8 +25,6 @@ class Captured {
   std::ostringstream text_;
   std::streambuf* before_;
 };
-
-struct Stop {};
 
 }  // namespace
 
@@ -190,118 +131,6 @@ TEST_CASE("any estimator trains") {
     CHECK(same_bits(rest.theta, t.theta));
   }
   CHECK_THROWS_AS(train(objective(), start(), Enumeration{.max_leaves = 16}, Adam{0.01}, quiet(1)), Refusal);
-}
-
-TEST_CASE("an interrupted training continues with the same bits") {
-  const Folder folder("train-resume");
-  for (const Optimizer& optimizer : {Optimizer(Adam{0.01}), Optimizer(Sgd{0.1, 0.9}), Optimizer(Smorms3{0.01})}) {
-    TrainOptions options = quiet(7);
-    options.validation = held_out();
-    options.other_activation = true;
-    options.schedule = schedule::cosine(7);
-    options.csv = folder / "whole.csv";
-    const Training whole = train(objective(), start(), optimizer, options);
-
-    // Ends by an exception in epoch 5, three epochs after the last checkpoint; its rows are in the table already.
-    options.csv = folder / "parts.csv";
-    options.checkpoint = folder / "run.checkpoint";
-    options.checkpoint_every = 2;
-    options.callback = [](const Epoch& e, const Eigen::VectorXd&) {
-      if (e.number == 5) throw Stop();
-      return true;
-    };
-    CHECK_THROWS_AS(train(objective(), start(), optimizer, options), Stop);
-    CHECK(rows(folder / "parts.csv").size() == 1 + 5);
-    // Ends by the callback's wish; that is a state to go on from, too.
-    options.callback = [](const Epoch& e, const Eigen::VectorXd&) { return e.number < 5; };
-    const Training part = train(objective(), start(), optimizer, options);
-    CHECK(part.resumed == 4);
-    CHECK(part.end == Training::End::callback);
-    CHECK(part.epochs.size() == 5);
-    options.callback = nullptr;
-    const Training rest = train(objective(), start(), optimizer, options);
-    CHECK(rest.resumed == 5);
-    CHECK(rest.epochs.size() == 7);
-    CHECK(same_bits(rest.theta, whole.theta));
-    CHECK(same_bits(rest.best, whole.best));
-    CHECK(rest.best_epoch == whole.best_epoch);
-    CHECK(rows(folder / "parts.csv").size() == 1 + 7);
-    CHECK(rows(folder / "parts.csv") == rows(folder / "whole.csv"));
-    // What is done is done.
-    const Training again = train(objective(), start(), optimizer, options);
-    CHECK(again.resumed == 7);
-    CHECK(same_bits(again.theta, whole.theta));
-    options.epochs = 6;
-    CHECK_THROWS_WITH_AS(train(objective(), start(), optimizer, options), doctest::Contains("has 7 epochs"), InvalidArgument);
-    std::filesystem::remove(options.checkpoint);
-  }
-}
-
-TEST_CASE("a checkpoint of another training is refused, by what differs") {
-  const Folder folder("train-refused");
-  TrainOptions options = quiet(2);
-  options.validation = held_out();
-  options.checkpoint = folder / "run.checkpoint";
-  train(objective(), start(), Adam{0.01}, options);
-  const std::string before = content(options.checkpoint);
-  const auto refused = [&](const Objective& o, const Eigen::VectorXd& theta, const Optimizer& optimizer,
-                           const TrainOptions& changed, const char* message) {
-    CAPTURE(message);
-    CHECK_THROWS_WITH_AS(train(o, theta, optimizer, changed), doctest::Contains(message), InvalidArgument);
-    CHECK((content(options.checkpoint) == before));
-  };
-  TrainOptions changed = options;
-  changed.batch = 21;
-  refused(objective(), start(), Adam{0.01}, changed, "batch is 20 there and 21 here");
-  changed = options, changed.seed = 9;
-  refused(objective(), start(), Adam{0.01}, changed, "seed is 1 there and 9 here");
-  changed.batch = 21;
-  refused(objective(), start() * 2, Adam{0.01}, changed,
-          "batch is 20 there and 21 here; seed is 1 there and 9 here; start/checksum differs; remove it");
-  changed = options, changed.double_precision = true;
-  refused(objective(), start(), Adam{0.01}, changed, "gradient is \"surrogate, single precision\" there");
-  changed = options, changed.validation = nullptr;
-  refused(objective(), start(), Adam{0.01}, changed, "validation is");
-  refused(objective(), start(), Adam{0.02}, options, "optimizer is \"Adam(rate 0.01,");
-  refused(objective(), start(), Smorms3{0.01}, options, "here");
-  refused(objective(), start() * 2, Adam{0.01}, options, "start/checksum");
-  refused(objective(Activation::deterministic), start(), Adam{0.01}, options,
-          "network/layers/1/activation is \"stochastic\" there and \"deterministic\" here");
-  const Objective smaller(small(), data()[1], MaxOverTimeCrossEntropy{});
-  refused(smaller, start(), Adam{0.01}, options, "data/");
-  Dataset relabelled = data()[0];
-  std::rotate(relabelled.labels.begin(), relabelled.labels.begin() + 1, relabelled.labels.end());
-  refused(Objective(small(), relabelled, MaxOverTimeCrossEntropy{}), start(), Adam{0.01}, options, "data/checksum");
-  refused(Objective(small(), data()[0], SumOfSoftmaxCrossEntropy{}), start(), Adam{0.01}, options,
-          "loss/kind is 0 there and 1 here");
-  refused(Objective(small(), data()[0], MaxOverTimeCrossEntropy{}, {UpperBound{}}), start(), Adam{0.01}, options,
-          "regularizers/- is missing there and {");
-  CHECK_THROWS_WITH_AS(train(objective(), start(), StraightThrough{}, Adam{0.01}, options), doctest::Contains("gradient is"),
-                       InvalidArgument);
-}
-
-TEST_CASE("a damaged checkpoint is noticed") {
-  const Folder folder("train-damaged");
-  TrainOptions options = quiet(1);
-  options.checkpoint = folder / "run.checkpoint";
-  train(objective(), start(), Adam{0.01}, options);
-  const std::string good = content(options.checkpoint);
-  const auto check = [&](const std::string& bytes) {
-    folder.write("run.checkpoint", bytes);
-    CHECK_THROWS_WITH_AS(train(objective(), start(), Adam{0.01}, options), doctest::Contains("run.checkpoint"), Error);
-    CHECK((content(options.checkpoint) == bytes));
-  };
-  for (std::size_t length = 0; length < good.size(); length += good.size() / 23) check(good.substr(0, length));
-  check(good.substr(0, good.size() - 1));
-  check(good + "more");
-  check("epoch,loss\n1,2\n");
-  for (std::size_t at = 3; at < good.size(); at += good.size() / 31) {
-    std::string flipped = good;
-    flipped[at] = static_cast<char>(flipped[at] ^ 4);
-    check(flipped);
-  }
-  folder.write("run.checkpoint", good);
-  CHECK(train(objective(), start(), Adam{0.01}, options).resumed == 1);
 }
 
 TEST_CASE("numbers that are not finite end the training, and the last checkpoint stays") {
