@@ -13,3 +13,4 @@
 #include <stoat/snn/randman.hpp>
 #include <stoat/snn/raster.hpp>
 #include <stoat/snn/spike_events.hpp>
+#include <stoat/snn/train.hpp>
