@@ -212,8 +212,9 @@ void Trainer::step(std::span<const std::size_t> samples, std::uint64_t first, do
   const double norm = gradient_.norm();
   if (options_.clip > 0 && norm > options_.clip) gradient_ *= options_.clip / norm;
   optimizer_.step(state_.theta, gradient_, factor);
+  const double largest = options_.double_precision ? std::numeric_limits<double>::max() : std::numeric_limits<float>::max();
   for (Eigen::Index i = 0; i < state_.theta.size(); ++i)
-    if (!std::isfinite(state_.theta[i]))
+    if (!(std::abs(state_.theta[i]) <= largest))
       throw Error("after the step parameter " + std::to_string(i) + " is " + std::to_string(state_.theta[i]));
   total.add(batch);
   norms += norm;
