@@ -27,8 +27,8 @@ LifStep first(int steps, double beta) {
 }
 
 Figure figure(const std::vector<LifStep>& steps) {
-  const auto curve = [&](const char* title, const char* colour, int mark, double LifStep::*field) {
-    Curve c{title, std::string("with linespoints lw 2 ps 0.6 pt ") + std::to_string(mark) + " lc rgb '" + colour + "'", {}};
+  const auto curve = [&](const char* title, const char* colour, const char* look, double LifStep::*field) {
+    Curve c{title, std::string("with linespoints ps 0.6 ") + look + " lc rgb '" + colour + "'", {}};
     for (std::size_t n = 0; n < steps.size(); ++n) c.points.push_back({static_cast<double>(n), steps[n].*field});
     return c;
   };
@@ -46,15 +46,15 @@ Figure figure(const std::vector<LifStep>& steps) {
                  "time (ms)",
                  "d P(spike) / dw",
                  common,
-                 {curve("exact", "#404850", 7, &LifStep::exact),
-                  curve("surrogate, reset detached", colour::orange, 5, &LifStep::detached),
-                  curve("surrogate, reset differentiated", colour::blue, 9, &LifStep::differentiated)}},
+                 {curve("exact", "#404850", "lw 2 pt 7", &LifStep::exact),
+                  curve("surrogate, reset detached", colour::orange, "lw 2 pt 5", &LifStep::detached),
+                  curve("surrogate, reset differentiated", colour::blue, "lw 2 pt 9", &LifStep::differentiated)}},
            Panel{"without reset",
                  "time (ms)",
                  "d P(spike) / dw",
                  common,
-                 {curve("exact", "#404850", 7, &LifStep::exact_without_reset),
-                  curve("surrogate", colour::orange, 6, &LifStep::without_reset)}}}};
+                 {curve("exact", "#404850", "lw 5 pt 7", &LifStep::exact_without_reset),
+                  curve("surrogate", colour::orange, "lw 2 dt '-' pt 6", &LifStep::without_reset)}}}};
 }
 
 }  // namespace

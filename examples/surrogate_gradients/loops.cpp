@@ -87,7 +87,7 @@ Figure loop_figure(const Plane& plane, int points) {
       900,
       720,
       2,
-      {plane_panel(plane, 81), output, surrogate, control}};
+      {plane_panel(plane, 161), output, surrogate, control}};
 }
 
 /// The stochastic network with matching slopes: even its mean surrogate gradient is no gradient.

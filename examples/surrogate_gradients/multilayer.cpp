@@ -27,8 +27,9 @@ Panel bars(double beta) {
   Panel panel{"slope " + digits(beta),
               "",
               beta == 1 ? "component of the gradient" : "",
-              "set xtics ('w' 0, 'v1' 1, 'v2' 2, 'u1' 3, 'u2' 4)\nset xrange [-0.6:4.6]\nset style fill solid noborder\n"
-              "set boxwidth 0.15\nset offsets 0, 0, graph 0.45, 0\nset xzeroaxis lw 0.8 lt -1\nset key top left width -2\n",
+              std::string(beta == 1 ? "set offsets 0, 0, graph 0.45, 0\n" : "") +
+                  "set xtics ('w' 0, 'v1' 1, 'v2' 2, 'u1' 3, 'u2' 4)\nset xrange [-0.6:4.6]\nset style fill solid noborder\n"
+                  "set boxwidth 0.15\nset xzeroaxis lw 0.8 lt -1\nset key top left width -2\n",
               {}};
   const struct {
     const char *title, *colour;
@@ -48,11 +49,10 @@ Panel bars(double beta) {
 
 Figure error_figure() {
   Figure figure{"bias_mechanism",
-                "The relative error of dE[y]/dv in a pair of neurons, y = &sigma;(u h) and h a coin, at slope 1 (only the product "
-                "of slope and "
-                "weight matters). The surrogate gradient replaces the integral of the slope along the jump of h by a rule of two "
-                "points; if h "
-                "fires half of the time it is the trapezoidal rule, and one order better. A one-sided rule has one end point only.",
+                "The relative error of dE[y]/dv in a pair of neurons, y = &sigma;(u h + 1) and h a coin, at slope 1 (only the "
+                "product of slope and weight matters). The effect of h is the integral of the slope of y along its jump. The "
+                "surrogate gradient is a rule of two points for it; if h fires half of the time it is the trapezoidal rule, and "
+                "one order better. A one-sided rule has one end point only.",
                 860,
                 340,
                 2,
@@ -66,11 +66,12 @@ Figure error_figure() {
     Curve surrogate{"surrogate gradient", line(colour::orange, 3), {}}, right{"right-smoothed", line(colour::blue), {}},
         left{"left-smoothed", line(colour::green, 2, "'-'"), {}};
     for (int i = 0; i <= 40; ++i) {
-      const PairErrors e = pair_errors(p, 0.01 * std::pow(10.0, i * 0.075));
-      const auto relative = [&](double x) { return std::vector<double>{e.u, std::abs(x / e.exact - 1)}; };
-      surrogate.points.push_back(relative(e.surrogate));
-      right.points.push_back(relative(e.right));
-      left.points.push_back(relative(e.left));
+      const double u = 0.01 * std::pow(10.0, i * 0.075);
+      const PairSlopes slopes = pair_slopes(p, u, 1);
+      const auto relative = [&](double x) { return std::vector<double>{u, std::abs(x / slopes.exact - 1)}; };
+      surrogate.points.push_back(relative(slopes.surrogate));
+      right.points.push_back(relative(slopes.right));
+      left.points.push_back(relative(slopes.left));
     }
     panel.curves = {right, left, surrogate};
     figure.panels.push_back(std::move(panel));
@@ -143,10 +144,10 @@ Program<double> stochastic_network(double beta, double beta_sg) {
   };
 }
 
-Program<double> stochastic_pair(double beta) {
-  return [unit = neuron(Sigmoid{beta})]<class S>(Sampler<S>& draw, const Vector<S>& theta) -> S {
+Program<double> stochastic_pair(double beta, double bias) {
+  return [bias, unit = neuron(Sigmoid{beta})]<class S>(Sampler<S>& draw, const Vector<S>& theta) -> S {
     const S h = draw(Bernoulli(unit(theta[0])));
-    return unit(theta[1] * h);
+    return unit(S(theta[1] * h + bias));
   };
 }
 
@@ -201,11 +202,11 @@ std::vector<LimitPoint> deterministic_limit(const std::vector<double>& betas, do
   return limit;
 }
 
-PairErrors pair_errors(double p, double u) {
+PairSlopes pair_slopes(double p, double u, double bias) {
   const Eigen::Vector2d theta(std::log(p / (1 - p)), u);
-  const Program<double> program = stochastic_pair(1);
-  return {u, enumerate(program, theta).gradient[0], expected_surrogate(program, theta).mean[0],
-          expected_surrogate(program, theta, SmoothedEdge{1}).mean[0], expected_surrogate(program, theta, SmoothedEdge{0}).mean[0]};
+  const Program<double> program = stochastic_pair(1, bias);
+  const auto mean = [&](const Rule& rule) { return expected_surrogate(program, theta, rule).mean[0]; };
+  return {enumerate(program, theta).gradient[0], mean(StraightThroughEdge{}), mean(SmoothedEdge{1}), mean(SmoothedEdge{0})};
 }
 
 Chapter multilayer_chapter(const Options& options) {

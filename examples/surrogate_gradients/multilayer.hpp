@@ -12,8 +12,8 @@ namespace surrogate_gradients {
 
 /// four_units() with a coin toss for every unit: probability sigma_beta, surrogate derivative sigma'_beta_sg; returns y.
 Program<double> stochastic_network(double beta, double beta_sg);
-/// A hidden unit h ~ Bernoulli(sigma_beta(v)) and the expected output sigma_beta(u h) of the next; theta = (v, u).
-Program<double> stochastic_pair(double beta);
+/// A hidden unit h ~ Bernoulli(sigma_beta(v)) and the expected output sigma_beta(u h + bias) of the next; theta = (v, u).
+Program<double> stochastic_pair(double beta, double bias = 0);
 
 /// (w, v1, v2, u1, u2) of the tables.
 Eigen::VectorXd table_parameters();
@@ -52,11 +52,11 @@ struct LimitPoint {
 /// The escape noise is taken away (beta grows), the surrogate keeps its slope.
 std::vector<LimitPoint> deterministic_limit(const std::vector<double>& betas, double beta_sg);
 
-/// dE[y]/dv of stochastic_pair(1), whose hidden unit fires with probability p, relative errors against the exact one.
-struct PairErrors {
-  double u = 0, exact = 0, surrogate = 0, right = 0, left = 0;
+/// dE[y]/dv of stochastic_pair(1, bias) where the hidden unit fires with probability p: exact, and the means of smoothed rules.
+struct PairSlopes {
+  double exact = 0, surrogate = 0, right = 0, left = 0;
 };
-PairErrors pair_errors(double p, double u);
+PairSlopes pair_slopes(double p, double u, double bias);
 
 Chapter multilayer_chapter(const Options& options);
 

@@ -1,7 +1,7 @@
 #include "perceptron.hpp"
 
+#include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include <stoat/driver/report.hpp>
 
@@ -20,7 +20,11 @@ S spike(Sampler<S>& draw, const Vector<S>& theta, const Eigen::VectorXd& input, 
 }
 
 Panel raster(const std::string& title, const Program<double>& program, double range, int trials, std::uint64_t seed) {
-  Panel panel{title, "membrane potential u", "trial", "set yrange [0.2:" + std::to_string(trials) + ".8]", {}};
+  Panel panel{title,
+              "membrane potential u",
+              "trial",
+              "set xrange [-0.52:0.52]\nset xtics 0.25\nset yrange [0.2:" + std::to_string(trials) + ".8]",
+              {}};
   Curve spikes{"", std::string("with points pt 7 ps 0.35 lc rgb '") + colour::grey + "'", {}};
   const int columns = 50;
   for (int i = 0; i < columns; ++i) {
@@ -57,17 +61,31 @@ Figure raster_figure(const std::vector<PerceptronPoint>& sweep, double range, st
       2,
       {raster("without noise", deterministic, range, 25, seed),
        raster("with escape noise", perceptron(one, 0, snn::escape::Sigmoid{beta}), range, 25, seed),
-       Panel{"", "membrane potential u", "", "set yrange [-0.05:1.45]\nset ytics 0, 0.25, 1", {}},
-       Panel{"", "membrane potential u", "", "set yrange [-0.05:1.45]\nset ytics 0, 0.25, 1", {}}}};
+       Panel{"",
+             "membrane potential u",
+             "",
+             "set xrange [-0.52:0.52]\nset xtics 0.25\nset yrange [-0.05:1.55]\nset ytics 0, 0.25, 1",
+             {}},
+       Panel{"",
+             "membrane potential u",
+             "",
+             "set xrange [-0.52:0.52]\nset xtics 0.25\nset yrange [-0.05:1.55]\nset ytics 0, 0.25, 1",
+             {}}}};
   const double peak = beta / 4;
   const std::string dashes = "'-'";
   figure.panels[2].curves = {
       curve(sweep, "output S", line("black"), [](const PerceptronPoint& p) { return p.deterministic; }),
       curve(sweep, "surrogate gradient", line(colour::orange, 3), [&](const PerceptronPoint& p) { return p.surrogate / peak; })};
+  Curve spread{"one standard deviation of S", "with filledcurves fs solid 0.18 noborder lc rgb '#3b82d6'", {}};
+  for (const PerceptronPoint& p : sweep) {
+    const double deviation = std::sqrt(p.probability * (1 - p.probability));
+    spread.points.push_back({p.u, std::max(0.0, p.probability - deviation), std::min(1.0, p.probability + deviation)});
+  }
   Curve samples{"mean of sampled spikes", std::string("with points pt 7 ps 0.3 lc rgb '") + colour::grey + "'", {}};
   for (const PerceptronPoint& p : sweep) samples.points.push_back({p.u, p.mean});
   figure.panels[3].curves = {
-      samples, curve(sweep, "expected output E[S]", line(colour::blue), [](const PerceptronPoint& p) { return p.probability; }),
+      spread, samples,
+      curve(sweep, "expected output E[S]", line(colour::blue), [](const PerceptronPoint& p) { return p.probability; }),
       curve(sweep, "surrogate gradient of one run", line(colour::orange, 4),
             [&](const PerceptronPoint& p) { return p.surrogate / peak; }),
       curve(sweep, "d E[S] / du, exact", line("black", 1.4, dashes), [&](const PerceptronPoint& p) { return p.exact / peak; })};

@@ -87,7 +87,7 @@ Figure sweep_figure() {
     figure.panels.push_back({"",
                              "w",
                              "derivative over its range",
-                             zero + "set yrange [-1.05:0.95]",
+                             zero + "set yrange [-1.15:0.95]",
                              {curve("true derivative", line("#404850"), over_range(truth)),
                               curve("surrogate gradient, slope " + digits(beta), line(colour::orange, 2.5),
                                     over_range(surrogate_sweep(sweep_beta, beta, points)))}});
@@ -98,8 +98,8 @@ Figure descent_figure(int steps) {
   Figure figure{
       "descent",
       "Gradient descent on w from four starts. Along the surrogate gradient of slope 30 all arrive at 0.0088, where the true "
-      "derivative is 15; of slope 15 all go on to the right for ever; along the true derivative they do not move from the plateaus "
-      "and find the minimum (dashed, -0.0131) from within its basin only.",
+      "derivative is 15; of slope 15 all go on to the right for ever. Along the true derivative those that start near it go to the "
+      "minimum (dashed, -0.0131); the others stay on their plateaus, the left one for more than 20 000 steps.",
       980,
       340,
       3,
@@ -154,7 +154,7 @@ Figure plane_figure(const std::vector<Surfaces>& surfaces) {
           panel.curves[0].points.push_back({4.0 * i / (size - 1) - 2, 4.0 * j / (size - 1) - 2, surface(j, i)});
       const auto [f1, f2] = plane_surrogate(1.7, -1.3, beta_sg);
       panel.curves.push_back({"",
-                              std::string("with vectors head filled size 0.15, 20 lw 2.5 lc rgb '") + colour::orange + "'",
+                              std::string("with vectors head filled size 0.1, 20 lw 2.5 lc rgb '") + colour::orange + "'",
                               {{1.7, -1.3, -50 * f1, -50 * f2}}});
       panel.curves.push_back({"", std::string("with points pt 7 ps 0.7 lc rgb '") + colour::orange + "'", {{1.7, -1.3}}});
       figure.panels.push_back(std::move(panel));
