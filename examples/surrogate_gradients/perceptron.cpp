@@ -64,12 +64,12 @@ Figure raster_figure(const std::vector<PerceptronPoint>& sweep, double range, st
        Panel{"",
              "membrane potential u",
              "",
-             "set xrange [-0.52:0.52]\nset xtics 0.25\nset yrange [-0.05:1.55]\nset ytics 0, 0.25, 1",
+             "set xrange [-0.52:0.52]\nset xtics 0.25\nset yrange [-0.05:1.95]\nset ytics 0, 0.25, 1",
              {}},
        Panel{"",
              "membrane potential u",
              "",
-             "set xrange [-0.52:0.52]\nset xtics 0.25\nset yrange [-0.05:1.55]\nset ytics 0, 0.25, 1",
+             "set xrange [-0.52:0.52]\nset xtics 0.25\nset yrange [-0.05:1.95]\nset ytics 0, 0.25, 1",
              {}}}};
   const double peak = beta / 4;
   const std::string dashes = "'-'";
