@@ -46,14 +46,14 @@ Figure figure(const std::vector<LifStep>& steps) {
                  "time (ms)",
                  "d P(spike) / dw",
                  common,
-                 {curve("exact", "#404850", "lw 2 pt 7", &LifStep::exact),
+                 {curve("exact", "black", "lw 2 pt 7", &LifStep::exact),
                   curve("surrogate, reset detached", colour::orange, "lw 2 pt 5", &LifStep::detached),
                   curve("surrogate, reset differentiated", colour::blue, "lw 2 pt 9", &LifStep::differentiated)}},
            Panel{"without reset",
                  "time (ms)",
                  "d P(spike) / dw",
                  common,
-                 {curve("exact", "#404850", "lw 5 pt 7", &LifStep::exact_without_reset),
+                 {curve("exact", "black", "lw 5 pt 7", &LifStep::exact_without_reset),
                   curve("surrogate", colour::orange, "lw 2 dt '-' pt 6", &LifStep::without_reset)}}}};
 }
 

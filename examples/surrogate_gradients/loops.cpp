@@ -67,7 +67,7 @@ Figure loop_figure(const Plane& plane, int points) {
                "angle (degrees)",
                "y",
                common + "set yrange [-0.05:1.4]\nset ytics 0, 0.5, 1",
-               {along_circle("without noise", line("#404850"), outputs(plane, step_beta, 1500)),
+               {along_circle("without noise", line("black"), outputs(plane, step_beta, 1500)),
                 along_circle("smooth network, slope 5", line(colour::grey, 2, "'-'"), outputs(plane, 5, 1500))}};
   Panel surrogate{
       "integral of surrogate gradients", "angle (degrees)", "integral", common + "set key bottom left\nset xzeroaxis", {}};
@@ -108,7 +108,7 @@ Figure stochastic_figure(const Plane& plane, int points) {
              "angle (degrees)",
              "integral",
              "set xrange [0:360]\nset xtics 90\nset xzeroaxis\nset offsets 0, 0, graph 0.2, 0",
-             {curve("gradient of E[y]", line("#404850"), [&](const Eigen::VectorXd& t) { return enumerate(program, t).gradient; }),
+             {curve("gradient of E[y]", line("black"), [&](const Eigen::VectorXd& t) { return enumerate(program, t).gradient; }),
               curve("mean surrogate gradient", line(colour::orange),
                     [&](const Eigen::VectorXd& t) { return expected_surrogate(program, t).mean; })}}}};
 }

@@ -34,7 +34,7 @@ Panel bars(double beta) {
   const struct {
     const char *title, *colour;
     const Eigen::VectorXd& values;
-  } methods[] = {{"exact", "#404850", g.exact.gradient},
+  } methods[] = {{"exact", "black", g.exact.gradient},
                  {"surrogate", colour::orange, g.surrogate.mean},
                  {"right-smoothed", colour::blue, g.right.mean},
                  {"left-smoothed", colour::green, g.left.mean},
@@ -85,7 +85,7 @@ Figure limit_figure(const std::vector<LimitPoint>& limit) {
               "dE[y]/dw",
               "set logscale xy\nset format y '10^{%L}'\nset yrange [1e-20:10]\nset xrange [1:1000]\nset key bottom left",
               {}};
-  Curve exact{"exact", line("#404850"), {}}, surrogate{"surrogate gradient, slope 5", line(colour::orange, 3), {}};
+  Curve exact{"exact", line("black"), {}}, surrogate{"surrogate gradient, slope 5", line(colour::orange, 3), {}};
   for (const LimitPoint& x : limit) exact.points.push_back({x.beta, x.exact}), surrogate.points.push_back({x.beta, x.surrogate});
   panel.curves = {exact, surrogate};
   return {

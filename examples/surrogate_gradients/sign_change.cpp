@@ -78,7 +78,7 @@ Figure sweep_figure() {
          "w",
          "output, scaled",
          zero + "set yrange [-0.05:1.6]\nset ytics 0, 0.5, 1",
-         {curve("network, slope 100", line("#404850"), output),
+         {curve("network, slope 100", line("black"), output),
           curve("smooth network, " + name, line(colour::grey, 2, "'-'"), with_ends_of(output, output_sweep(beta, points))),
           curve("integrated surrogate gradient", line(colour::orange, 2.5),
                 with_ends_of(output, integrated(surrogate_sweep(sweep_beta, beta, points))))}});
@@ -88,7 +88,7 @@ Figure sweep_figure() {
                              "w",
                              "derivative over its range",
                              zero + "set yrange [-1.15:0.95]",
-                             {curve("true derivative", line("#404850"), over_range(truth)),
+                             {curve("true derivative", line("black"), over_range(truth)),
                               curve("surrogate gradient, slope " + digits(beta), line(colour::orange, 2.5),
                                     over_range(surrogate_sweep(sweep_beta, beta, points)))}});
   return figure;
