@@ -1,0 +1,67 @@
+// examples/surrogate_gradients/main.cpp: the experiments of "Elucidating the theoretical underpinnings of surrogate gradient
+// learning in spiking neural networks" (Gygax and Zenke 2025) on one page. README.md tells the story.
+#include <algorithm>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "lif.hpp"
+#include "loops.hpp"
+#include "multilayer.hpp"
+#include "page.hpp"
+#include "perceptron.hpp"
+#include "sign_change.hpp"
+
+namespace surrogate_gradients {
+namespace {
+
+struct Entry {
+  std::string name;
+  Chapter (*run)(const Options&);
+};
+
+/// The page, from top to bottom.
+const std::vector<Entry>& chapters() {
+  static const std::vector<Entry> all{{"perceptron", perceptron_chapter},
+                                      {"multilayer", multilayer_chapter},
+                                      {"lif", lif_chapter},
+                                      {"loops", loops_chapter},
+                                      {"sign_change", sign_change_chapter}};
+  return all;
+}
+
+int main(int argc, char** argv) {
+  Options options;
+  std::vector<std::string> names;
+  std::filesystem::path out = "report/surrogate_gradients";
+  CLI::App app{"What surrogate gradients are, and are not: experiments with spiking neurons on one page."};
+  std::vector<std::string> known;
+  for (const Entry& e : chapters()) known.push_back(e.name);
+  app.add_option("--chapters", names, "which to run; default: all")->delimiter(',')->check(CLI::IsMember(known));
+  app.add_flag("--quick", options.quick, "fewer points and samples");
+  app.add_option("--seed", options.seed, "seed of all random numbers")->capture_default_str();
+  app.add_option("--out", out, "folder of the report")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+
+  std::vector<Chapter> done;
+  for (const Entry& e : chapters()) {
+    if (!names.empty() && std::find(names.begin(), names.end(), e.name) == names.end()) continue;
+    std::cerr << "surrogate_gradients: " << e.name << " ...\n";
+    done.push_back(e.run(options));
+    print(std::cout, done.back());
+  }
+  std::cout << '\n' << write_page(done, out).string() << '\n';
+  return 0;
+}
+
+}  // namespace
+}  // namespace surrogate_gradients
+
+int main(int argc, char** argv) try { return surrogate_gradients::main(argc, argv); } catch (const std::exception& error) {
+  std::cerr << "surrogate_gradients: " << error.what() << '\n';
+  return 1;
+}
