@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stoat/snn/analysis.hpp>
+#include <stoat/snn/bias.hpp>
 #include <stoat/snn/encode.hpp>
 #include <stoat/snn/functions.hpp>
 #include <stoat/snn/gradient.hpp>
@@ -12,3 +13,4 @@
 #include <stoat/snn/randman.hpp>
 #include <stoat/snn/raster.hpp>
 #include <stoat/snn/spike_events.hpp>
+#include <stoat/snn/train.hpp>

@@ -65,6 +65,7 @@
 #include <stoat/estimators/vimco.hpp>
 #include <stoat/estimators/without_replacement.hpp>
 #include <stoat/optim/optimizer.hpp>
+#include <stoat/optim/schedule.hpp>
 #include <stoat/program/block.hpp>
 #include <stoat/program/compound.hpp>
 #include <stoat/program/higher_order.hpp>

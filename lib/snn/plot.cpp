@@ -67,7 +67,8 @@ struct Panel {
   const SpikeEvents& events;
 };
 
-void plot_panels(const std::vector<Panel>& panels, std::size_t sample, double dt, const fs::path& file) {
+void plot_panels(const std::vector<Panel>& panels, std::size_t sample, double dt, const fs::path& file,
+                 const std::string& rows = "unit") {
   if (!(dt > 0 && std::isfinite(dt))) throw InvalidArgument("plot_raster: " + outside("dt", dt, "(0, infinity)"));
   std::string csv = "panel,time_ms,unit\n";
   for (std::size_t k = 0; k < panels.size(); ++k) {
@@ -83,8 +84,8 @@ void plot_panels(const std::vector<Panel>& panels, std::size_t sample, double dt
   const int steps = panels[0].events.steps(), units = panels[0].events.units(), count = static_cast<int>(panels.size());
   // Points nearly as large as the space that a spike has, between a quarter and a whole of gnuplot's point.
   const double size = std::clamp(60.0 / std::max(units, steps), 0.25, 1.0);
-  std::string commands = "unset key\nset xlabel 'time (ms)'\nset ylabel 'unit'\nset xrange [" + exact(-500 * dt) + ":" +
-                         exact(1000 * (steps - 0.5) * dt) + "]\nset yrange [" + exact(units - 0.5) +
+  std::string commands = "unset key\nset xlabel 'time (ms)'\nset ylabel " + for_gnuplot(rows) + "\nset xrange [" +
+                         exact(-500 * dt) + ":" + exact(1000 * (steps - 0.5) * dt) + "]\nset yrange [" + exact(units - 0.5) +
                          ":-0.5]\nset multiplot layout 1," + std::to_string(count) + "\n";
   for (int k = 0; k < count; ++k) {
     if (count > 1) commands += "set title '" + panels[static_cast<std::size_t>(k)].name + "'\n";
@@ -97,8 +98,8 @@ void plot_panels(const std::vector<Panel>& panels, std::size_t sample, double dt
 
 }  // namespace
 
-void plot_raster(const SpikeEvents& events, std::size_t sample, double dt, const fs::path& file) {
-  plot_panels({{"events", events}}, sample, dt, file);
+void plot_raster(const SpikeEvents& events, std::size_t sample, double dt, const fs::path& file, const std::string& rows) {
+  plot_panels({{"events", events}}, sample, dt, file, rows);
 }
 
 void plot_raster(const SpikeEvents& target, const SpikeEvents& output, std::size_t sample, double dt, const fs::path& file) {
@@ -148,6 +149,38 @@ void plot_weights(const Eigen::Ref<const Eigen::MatrixXd>& weights, const fs::pa
            "set xlabel 'weight'\nset ylabel 'entries'\nset xrange [" + exact(-limit) + ":" + exact(limit) +
            "]\nset yrange [0:*]\nset style fill solid\nset boxwidth 1 relative\n"
            "plot $histogram using 1:2 with boxes lc rgb '#7f8792'\nunset multiplot\n");
+}
+
+void plot_learning(const std::vector<LearningCurve>& curves, const fs::path& file) {
+  constexpr std::array<const char*, 6> colours{"#3b82d6", "#e07b28", "#2f9e5b", "#d6455d", "#8b6fd1", "#a0714f"};
+  std::string csv = "curve,epoch,loss,accuracy,validation_loss,validation_accuracy,other_loss,other_accuracy\n";
+  std::array<std::string, 2> lines;  // of the loss and the accuracy
+  int last = 0;
+  for (std::size_t k = 0; k < curves.size(); ++k) {
+    for (const Epoch& e : curves[k].epochs) {
+      csv += std::to_string(k) + ',' + std::to_string(e.number);
+      for (const double x : {e.loss, e.accuracy, e.validation_loss, e.validation_accuracy, e.other_loss, e.other_accuracy})
+        csv += ',' + exact(x, "NaN");
+      csv += '\n';
+      last = std::max(last, e.number);
+    }
+    const auto plot = [&](int column, const std::string& style) {
+      return "data skip 1 using ($1 == " + std::to_string(k) + " ? $2 : NaN):" + std::to_string(column) + " with lines lw 2 " +
+             style + " lc rgb '" + colours[k % colours.size()] + "' ";
+    };
+    for (const int panel : {0, 1})
+      lines[static_cast<std::size_t>(panel)] += (k > 0 ? ", " : "") + plot(3 + panel, "dt 3") + "title " +
+                                                for_gnuplot(curves[k].name + ", training") + ", " + plot(5 + panel, "dt 1") +
+                                                "title " + for_gnuplot(curves[k].name + ", validation");
+  }
+  if (last == 0) throw InvalidArgument("plot_learning: there is no epoch");
+  // A point outside of the axes, so that quantities that were not measured leave an empty plot and no error.
+  draw(file, 1000, 420, csv,
+       "set datafile missing 'NaN'\nset multiplot layout 1,2\nset xlabel 'epoch'\nset xrange [1:" +
+           std::to_string(std::max(2, last)) +
+           "]\nset grid lw 0.5 lc rgb '#cccccc'\nset key top right\nset ylabel 'loss'\nset yrange [0:*]\nplot " + lines[0] +
+           ", 1 / 0 notitle\nset key bottom right\nset ylabel 'accuracy'\nset yrange [0:1]\nplot " + lines[1] +
+           ", 1 / 0 notitle\nunset multiplot\n");
 }
 
 }  // namespace stoat::snn

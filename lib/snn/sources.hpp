@@ -45,13 +45,13 @@ struct SpikeCoin {
   static double ratio(double a, double b) { return a == 0 ? 0 : a / b; }
 };
 
-/// Reused from run to run.
+/// Reused from run to run. Plain runs do without slopes.
 struct CoinRow {
   std::vector<SpikeCoin> coins;
   std::vector<std::int64_t> outcomes;
   std::vector<double> z, f, slope, surrogate, u;
   template <class T>
-  void fill(const Lif& lif, const T* distance, int units);
+  void fill(const Lif& lif, const T* distance, int units, bool slopes);
   void bits(std::uint64_t* out) const;
 };
 
@@ -62,7 +62,7 @@ class PlainCoins final : public SpikeSource<T> {
   explicit PlainCoins(Sampler<T>& draw) : draw_(draw) {}
   Edges<T>* begin(int, std::size_t) override { return nullptr; }
   void decide(const Lif& lif, int, int, const T* z, T*, int units, std::uint64_t* bits, Index, Index) override {
-    row_.fill(lif, z, units);
+    row_.fill(lif, z, units, false);
     draw_.inside(std::span<const SpikeCoin>(row_.coins), std::span(row_.outcomes));
     row_.bits(bits);
   }
@@ -81,7 +81,7 @@ class RecordedCoins final : public SpikeSource<T> {
   Coins coins() const override { return draw_.mode() == Outcomes::means ? Coins::means : Coins::outcomes; }
   Edges<T>* begin(int, std::size_t sites) override { return edges_ = &draw_.inside_edges(sites); }
   void decide(const Lif& lif, int, int, const T* z, T*, int units, std::uint64_t* bits, Index membrane, Index spike) override {
-    row_.fill(lif, z, units);
+    row_.fill(lif, z, units, true);
     first_ = draw_.sites();
     draw_.inside(std::span<const SpikeCoin>(row_.coins), std::span(row_.outcomes), *edges_, membrane, spike);
     row_.bits(bits);

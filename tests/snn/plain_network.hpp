@@ -9,6 +9,7 @@
 
 namespace stoat::snn {
 
+/// Random spikes, the labels 0, 1, ... in turn.
 inline Dataset noise(int units, int steps, int samples, int classes, double rate, std::uint64_t seed) {
   Dataset data{.inputs = SpikeEvents(steps, units), .classes = classes};
   for (int k = 0; k < samples; ++k) {
@@ -31,6 +32,33 @@ inline Objective one_neuron(double beta, Reset reset) {
   Lif lif{.tau_mem = 0.01, .tau_syn = 0.005, .dt = 0.001, .reset = reset};
   lif.escape = escape::Sigmoid{beta};
   return Objective(Network(1, 12, {Linear{1}, lif}), std::move(data), MeanOutput{0});
+}
+
+/// The expected surrogate gradient of a small network, exactly: the mean over the data of the sum over all outcomes of the coins.
+inline Eigen::VectorXd expected_surrogate(const Objective& objective, const Eigen::VectorXd& theta) {
+  Trace<double> trace(objective.program<double>(), theta);
+  Eigen::VectorXd sum = Eigen::VectorXd::Zero(theta.size());
+  for (std::size_t datum = 0; datum < trace.data(); ++datum) {
+    trace.set_datum(datum);
+    std::vector<std::int64_t> path;
+    for (bool more = true; more;) {
+      trace.record_lowest({1, 0}, path, Outcomes::variables);
+      double probability = 1;
+      path.resize(trace.sites());
+      for (std::size_t i = 0; i < path.size(); ++i) {
+        path[i] = trace.site(i).outcome;
+        probability *= trace.site(i).pmf(path[i]);
+      }
+      trace.open(StraightThroughEdge{});
+      trace.begin_sweep();
+      trace.seed_cost(1);
+      trace.sweep(sum, probability / static_cast<double>(trace.data()));
+      while (!path.empty() && path.back() == 1) path.pop_back();
+      more = !path.empty();
+      if (more) path.back() = 1;
+    }
+  }
+  return sum;
 }
 
 /// The same dynamics, one scalar operation after the other: a layer of n neurons. `smooth` puts the function that the surrogate is

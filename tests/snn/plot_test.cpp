@@ -58,6 +58,8 @@ TEST_CASE("a raster plot is a picture with its data and its script beside it") {
   CHECK(svg.find("time (ms)") != std::string::npos);
   CHECK(svg.find("unit") != std::string::npos);
   CHECK(svg.find("</svg>") != std::string::npos);
+  plot_raster(small(), 0, 2e-3, folder / "trials.svg", "trial's number");
+  CHECK(content(folder / "trials.svg").find("s number") != std::string::npos);
 
   plot_raster(small(), small(), 1, 2e-3, folder / "silent.png");
   CHECK(content(folder / "silent.png").substr(1, 3) == "PNG");
@@ -116,4 +118,24 @@ TEST_CASE("a plot that cannot be made is refused by name") {
           std::string::npos);
     CHECK_FALSE(std::filesystem::exists(folder / "x.svg"));
   }
+}
+
+TEST_CASE("learning curves: loss and accuracy by epoch") {
+  if (!has_gnuplot()) return;
+  const Folder folder("plot-learning");
+  std::vector<Epoch> one(2), two(3);
+  for (int k = 0; k < 3; ++k) {
+    if (k < 2) one[static_cast<std::size_t>(k)] = {.number = k + 1, .loss = 2.0 - k, .accuracy = 0.5 + 0.25 * k};
+    two[static_cast<std::size_t>(k)] = {.number = k + 1, .loss = 1.5 - 0.5 * k, .validation_loss = 1.75};
+  }
+  plot_learning({{"it's one", one}, {"two", two}}, folder / "learning.svg");
+  CHECK(content(folder / "learning.csv") ==
+        "curve,epoch,loss,accuracy,validation_loss,validation_accuracy,other_loss,other_accuracy\n"
+        "0,1,2,0.5,NaN,NaN,NaN,NaN\n0,2,1,0.75,NaN,NaN,NaN,NaN\n"
+        "1,1,1.5,NaN,1.75,NaN,NaN,NaN\n1,2,1,NaN,1.75,NaN,NaN,NaN\n1,3,0.5,NaN,1.75,NaN,NaN,NaN\n");
+  const std::string svg = content(folder / "learning.svg");
+  for (const char* text : {"s one, training", "two, validation", "epoch", "loss", "accuracy"})
+    CHECK(svg.find(text) != std::string::npos);
+  CHECK_THROWS_WITH_AS(plot_learning({}, folder / "learning.svg"), doctest::Contains("no epoch"), InvalidArgument);
+  CHECK_THROWS_WITH_AS(plot_learning({{"one", {}}}, folder / "learning.svg"), doctest::Contains("no epoch"), InvalidArgument);
 }

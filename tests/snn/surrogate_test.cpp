@@ -10,34 +10,6 @@ using namespace stoat::snn;
 
 namespace {
 
-/// The expected surrogate gradient of a network on one datum, exactly: the sum over all outcomes of its coins.
-Eigen::VectorXd expected_surrogate(const Objective& objective, const Eigen::VectorXd& theta) {
-  Trace<double> trace(objective.program<double>(), theta);
-  trace.set_datum(0);
-  Eigen::VectorXd sum = Eigen::VectorXd::Zero(theta.size());
-  std::vector<std::int64_t> path;
-  double total = 0;
-  for (;;) {
-    trace.record_lowest({1, 0}, path, Outcomes::variables);
-    double probability = 1;
-    path.resize(trace.sites());
-    for (std::size_t i = 0; i < path.size(); ++i) {
-      path[i] = trace.site(i).outcome;
-      probability *= trace.site(i).pmf(path[i]);
-    }
-    total += probability;
-    trace.open(StraightThroughEdge{});
-    trace.begin_sweep();
-    trace.seed_cost(1);
-    trace.sweep(sum, probability);
-    while (!path.empty() && path.back() == 1) path.pop_back();
-    if (path.empty()) break;
-    path.back() = 1;
-  }
-  REQUIRE(total == doctest::Approx(1).epsilon(1e-12));
-  return sum;
-}
-
 /// The derivative of S[n] in the weight of the neuron of paper.md 2.3 along one history of its spikes, by a recursion forward in
 /// time: what back-propagation has to give.
 double hand_derivative(double beta, bool differentiated, const std::vector<int>& spikes) {

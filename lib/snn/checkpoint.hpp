@@ -1,0 +1,31 @@
+// What a training needs to go on, in a file.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <stoat/snn/train.hpp>
+
+namespace stoat::snn {
+
+struct TrainingState {
+  Eigen::VectorXd theta, best;
+  int best_epoch = 0;
+  OptimizerState optimizer;
+  std::vector<Epoch> epochs;
+};
+
+/// Everything that decides about the bits of a training; `gradient` names where gradients come from.
+nlohmann::json identity_of(const Objective& objective, const Eigen::VectorXd& start, const Optimizer& optimizer,
+                           const std::string& gradient, const TrainOptions& options);
+
+/// Replaces the file in one step.
+void save(const std::filesystem::path& path, const nlohmann::json& identity, const TrainingState& state);
+
+/// Empty if there is no file. Throws InvalidArgument, naming what differs, if it has another identity, Error if it is damaged.
+std::optional<TrainingState> load(const std::filesystem::path& path, const nlohmann::json& identity);
+
+}  // namespace stoat::snn
