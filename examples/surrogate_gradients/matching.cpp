@@ -70,13 +70,13 @@ Update updates(const MatchingTask& task, const LearningMethod& method, const Han
 
 Update updates(const MatchingTask& task, const LearningMethod& method, const BackPropagation& rule) {
   snn::Dataset data{.inputs = task.input, .targets = task.target};
-  auto gradient = std::make_shared<snn::SurrogateGradient<float>>(
+  auto gradient = std::make_shared<snn::SurrogateGradient<double>>(
       snn::Objective(task.network(method.activation), std::move(data), rule.loss), 1);
   return [&task, batch = first_sample(static_cast<std::size_t>(method.trials)), gradient, adam = Optimizer(Adam{rule.rate})](
              int epoch, Eigen::VectorXd& theta) mutable {
-    Eigen::VectorXf g;
-    (*gradient)(theta.cast<float>(), batch, {task.seed, static_cast<std::uint64_t>(epoch) * batch.size()}, g);
-    adam.step(theta, g.cast<double>());
+    Eigen::VectorXd gradient_of_loss;
+    (*gradient)(theta, batch, {task.seed, static_cast<std::uint64_t>(epoch) * batch.size()}, gradient_of_loss);
+    adam.step(theta, gradient_of_loss);
   };
 }
 
@@ -84,7 +84,8 @@ Update updates(const MatchingTask& task, const LearningMethod& method, const Bac
 
 MatchingTask::MatchingTask(snn::SpikeEvents trains, std::uint64_t seed_of_all, int inputs, int hidden_units)
     : target(std::move(trains)), hidden(hidden_units), seed(seed_of_all) {
-  if (target.samples() != 1) throw InvalidArgument("MatchingTask: " + outside("samples", static_cast<double>(target.samples()), "{1}"));
+  if (target.samples() != 1)
+    throw InvalidArgument("MatchingTask: " + outside("samples", static_cast<double>(target.samples()), "{1}"));
   input = snn::SpikeEvents(target.steps(), inputs);
   input.add(snn::encode::poisson(Eigen::VectorXd::Constant(inputs, 50), matching_dt, target.steps(), seed));
 }

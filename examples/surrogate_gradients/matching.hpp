@@ -18,7 +18,8 @@ struct MatchingTask {
 
   /// Throws InvalidArgument unless the target has one sample.
   explicit MatchingTask(snn::SpikeEvents target, std::uint64_t seed = 1, int inputs = 200, int hidden = 200);
-  /// Escape functions of slope 10 in the hidden and 100 in the output layer; deterministic neurons learn with SuperSpike surrogates.
+  /// Escape functions of slope 10 in the hidden and 100 in the output layer; deterministic neurons learn with SuperSpike
+  /// surrogates.
   snn::Network network(snn::Activation activation) const;
   /// Normal weights of standard deviation 0.34641 sqrt(200 / fan-in).
   Eigen::VectorXd start() const;

@@ -16,29 +16,29 @@ bool between(double x, double low, double high) { return low <= x && x < high; }
 double wave(double x, double period) { return 0.5 - 0.5 * std::cos(2 * std::numbers::pi * x / period); }
 
 /// Thin clouds: arcs around a point far below.
-double sky(double x, double y) { return 0.028 + 0.26 * std::pow(wave(std::hypot(x - 30, y - 320), 27), 4) * y / 110; }
+double sky(double x, double y) { return 0.03 + 0.26 * std::pow(wave(std::hypot(x - 30, y - 320), 27), 4) * y / 110; }
 
 /// The roof: darker to the right, with ribs that meet at the top.
 double dome(double x, double y) {
   const double across = (x - centre) / (48 * std::sqrt(1 - std::pow((96 - y) / 56, 2)));
-  return 0.13 + 0.26 * (1 + across) + 0.25 * std::pow(wave(std::asin(std::clamp(across, -1.0, 1.0)), 0.35), 3);
+  return 0.12 + 0.25 * (1 + across) + 0.25 * std::pow(wave(std::asin(std::clamp(across, -1.0, 1.0)), 0.35), 3);
 }
 
 /// Columns in the light before a wall in the shade.
-double drum(double x) { return wave(x - centre, 10.5) < 0.45 ? 0.8 : 0.1 + 0.1 * (x - 46) / 96; }
+double drum(double x) { return wave(x - centre, 10.5) < 0.45 ? 0.84 : 0.1 + 0.1 * (x - 46) / 96; }
 
 /// Courses of stone, and round-headed windows.
 double base(double x, double y) {
   const double from_window = std::remainder(x - centre, 21), top = y - 156;
   const bool window = std::abs(from_window) < 6 && y < 184 && (top > 0 || std::hypot(from_window, top) < 6);
-  if (window) return 0.83;
-  return std::fmod(y, 9) < 1.5 ? 0.57 : 0.15 + 0.24 * (x - 30) / 128;
+  if (window) return 0.87;
+  return std::fmod(y, 9) < 1.5 ? 0.55 : 0.14 + 0.24 * (x - 30) / 128;
 }
 
 /// How dark the drawing is: the density of black dots.
 double tone(double x, double y) {
   const double off = std::abs(x - centre);
-  if (y >= 188) return 0.53 + 0.24 * wave(x + 2 * y, 23);
+  if (y >= 188) return 0.52 + 0.25 * wave(x + 2 * y, 23);
   if (y >= 140 && off < 64) return base(x, y);
   if (between(y, 134, 140) && off < 66) return 0.62;
   if (between(y, 96, 134) && off < 48) return drum(x);
@@ -48,16 +48,18 @@ double tone(double x, double y) {
   return sky(x, y);
 }
 
+double jitter(Generator& coins) { return 0.5 * (coins.uniform() - 0.5); }
+
 }  // namespace
 
 snn::SpikeEvents drawn_target() {
   Generator coins({7, 0, Purpose::data});
   std::vector<snn::Spike> spikes;
   for (int y = 0; y < height; ++y) {
-    double missing = coins.uniform() - 0.5;  // black that the row owes, so that dots keep a distance
+    double missing = jitter(coins);  // black that the row owes, so that dots keep a distance
     for (int x = 0; x < width; ++x) {
       missing += tone(x, y);
-      if (missing <= coins.uniform()) continue;
+      if (missing <= 0.5 + jitter(coins)) continue;
       spikes.push_back({x, y});
       missing -= 1;
     }
@@ -70,7 +72,8 @@ snn::SpikeEvents drawn_target() {
 snn::SpikeEvents target_from(const std::filesystem::path& pbm) {
   if (pbm.empty()) return drawn_target();
   snn::SpikeEvents target = snn::read_pbm(pbm);
-  if (target.steps() < 20) throw Error(pbm.string() + ": " + std::to_string(target.steps()) + " steps are too few, 20 is the least");
+  if (target.steps() < 20)
+    throw Error(pbm.string() + ": " + std::to_string(target.steps()) + " steps are too few, 20 is the least");
   return target;
 }
 
