@@ -188,7 +188,7 @@ Chapter classification_chapter(const Options& options) {
   ClassificationTask task;
   task.data = {.units = 20, .classes = 5, .samples_per_class = options.quick ? 100 : 400, .steps = 100, .alpha = 1};
   task.connections = {snn::Conv1d{16, 11, 1, 0}, snn::Conv1d{32, 5, 1, 0}, snn::Conv1d{64, 5, 1, 0}};
-  task.epochs = options.quick ? 5 : 30;
+  task.epochs = options.quick ? 3 : 20;
   task.batch = options.quick ? 50 : 100;
   task.seed = options.seed;
   std::vector<ClassificationRun> runs;
