@@ -118,7 +118,7 @@ LearningMethod by_gradient_stochastic() {
   return {"back-propagation, stochastic", Activation::stochastic, 10, 100, BackPropagation{short_distance, 0.01}};
 }
 LearningMethod by_gradient_likelihood() {
-  return {"back-propagation, likelihood", Activation::stochastic, 10, 20, BackPropagation{snn::SpikeLogLikelihood{}, 0.003}};
+  return {"back-propagation, likelihood", Activation::stochastic, 10, 20, BackPropagation{snn::SpikeLogLikelihood{}, 0.01}};
 }
 
 MatchingRun learn(const MatchingTask& task, const LearningMethod& method, int epochs, int every) {

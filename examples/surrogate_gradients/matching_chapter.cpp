@@ -1,5 +1,5 @@
 // The chapter of the matching experiment: runs of all methods as tables and figures.
-#include <cmath>
+#include <algorithm>
 #include <future>
 
 #include <stoat/driver/report.hpp>
@@ -42,7 +42,7 @@ Panel raster_panel(const std::string& title, const snn::SpikeEvents& events, con
   return {title,
           "time (ms)",
           units,
-          "set palette defined (0 'white', 1 'black')\nunset colorbox\nunset key\nunset grid\nset xrange [-0.5:" +
+          "set palette defined (0 'white', 1 'black')\nunset colorbox\nunset key\nunset grid\nset xtics 50\nset xrange [-0.5:" +
               digits(static_cast<double>(raster.rows()) - 0.5, 6) + "]\nset yrange [" +
               digits(static_cast<double>(raster.cols()) - 0.5, 6) + ":-0.5]",
           {image}};
@@ -93,19 +93,19 @@ Figure distance_figure(const std::vector<MatchingRun>& runs, double silent) {
 }
 
 Figure variability_figure(const MatchingTask& task, const std::vector<MatchingRun>& runs) {
-  Panel hidden{"hidden layer", "epoch", "Fano factor", "set yrange [0.2:0.9]\nset key bottom left", {}};
+  Panel hidden{"hidden layer", "epoch", "Fano factor", "set yrange [0.2:0.9]\nset key bottom left samplen 1 font ',11'", {}};
   Panel output{"output layer", "epoch", "", "set yrange [0.2:0.9]\nunset key", {}};
   for (std::size_t k = 0; k < runs.size(); ++k) {
     if (runs[k].method.activation == Activation::deterministic) continue;
     hidden.curves.push_back(by_epoch(runs[k], k, &MatchingEpoch::fano_hidden));
     output.curves.push_back(by_epoch(runs[k], k, &MatchingEpoch::fano_output));
   }
-  Panel intervals{
-      "output layer",
-      "interval (ms)",
-      "fraction",
-      "set logscale y\nset format y '10^{%T}'\nset xrange [0:" + std::to_string(longest_interval) + "]\nset key top right",
-      {}};
+  Panel intervals{"output layer",
+                  "interval (ms)",
+                  "fraction",
+                  "set logscale y\nset format y '10^{%T}'\nset xrange [0:" + std::to_string(longest_interval) +
+                      "]\nset key top right samplen 1 font ',11'",
+                  {}};
   const auto histogram = [&](const char* title, const std::string& style, const snn::SpikeEvents& events) {
     Curve curve{title, style, {}};
     const std::vector<double> fractions = interval_histogram(events, longest_interval);
@@ -135,7 +135,7 @@ Table distance_table(const MatchingTask& task, const std::vector<MatchingRun>& r
       {"method", "epochs", "L2 before", "L2", "van Rossum before", "van Rossum", "L2, other spikes", "van Rossum, other spikes"});
   for (const MatchingRun& run : runs) {
     const int last = run.epochs.back().number;
-    const MatchingEpoch &before = run.epochs.front(), end = mean(run, last - 99, last);
+    const MatchingEpoch &before = run.epochs.front(), end = mean(run, last - std::min(99, last / 10), last);
     table.rows.push_back({run.method.name, std::to_string(last), digits(before.l2, 4), digits(end.l2, 4), digits(before.van_rossum),
                           digits(end.van_rossum), digits(end.other_l2, 4), digits(end.other_van_rossum)});
   }
