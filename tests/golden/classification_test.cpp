@@ -49,7 +49,7 @@ TEST_CASE("A18: five classes, 64 hidden neurons, three seeds of weights") {
   task.data = {.units = 20, .classes = 5, .samples_per_class = 200, .steps = 100, .alpha = 2};
   task.connections = {snn::Linear{64}};
   double still_mean = 0, coins_mean = 0;
-  for (const std::uint64_t seed : {2, 3, 4}) {
+  for (const std::uint64_t seed : {2u, 3u, 4u}) {
     task.seed = seed;
     const ClassificationRun still = classify(task, Activation::deterministic), coins = classify(task, Activation::stochastic);
     for (const ClassificationRun* run : {&still, &coins}) {
@@ -68,7 +68,7 @@ TEST_CASE("A18: five classes, 64 hidden neurons, three seeds of weights") {
 
 TEST_CASE("A19: ten classes, 128 hidden neurons, two seeds of weights") {
   ClassificationTask task;
-  for (const std::uint64_t seed : {2, 3}) {
+  for (const std::uint64_t seed : {2u, 3u}) {
     task.seed = seed;
     for (const Activation activation : {Activation::deterministic, Activation::stochastic})
       CHECK(last_validation(classify(task, activation)) > 0.65);
