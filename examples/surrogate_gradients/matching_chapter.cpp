@@ -168,8 +168,9 @@ Chapter matching_chapter(const Options& options) {
       "of their probabilities and with resets disregarded; its three forms differ in what stands for the derivative of a hidden "
       "spike. Back-propagation minimises a van Rossum distance with a short kernel (2 ms), or maximises the likelihood itself; "
       "for the latter output neurons have slope 20, as with slope 100 the starting weights make some spikes of the target "
-      "impossible in double precision.</p><p>Networks with thresholds come closer to the picture than networks with coins, "
-      "which keep varying from trial to trial. This is one seed; the rates of learning differ between methods, and the number "
+      "impossible in double precision.</p><p>By the rule of the paper thresholds come closer to the picture than coins, which keep "
+      "varying from trial to trial. Back-propagation with coins leaves spikes out: its L2 distance is small, its van Rossum "
+      "distance is not. This is one seed; the rates of learning differ between methods, and the number "
       "of epochs as well.</p>",
       {distance_table(task, runs), variability_table(runs)},
       {raster_figure(task, runs), distance_figure(runs, statistics(task.target).silent), variability_figure(task, runs)}};
