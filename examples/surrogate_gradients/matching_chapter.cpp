@@ -103,8 +103,8 @@ Figure variability_figure(const MatchingTask& task, const std::vector<MatchingRu
   Panel intervals{"output layer",
                   "interval (ms)",
                   "fraction",
-                  "set logscale y\nset yrange [1e-4:100]\nset format y '10^{%T}'\nset xrange [0:" + std::to_string(longest_interval) +
-                      "]\nset key top right samplen 1 font ',11'",
+                  "set logscale y\nset yrange [1e-4:100]\nset format y '10^{%T}'\nset xrange [0:" +
+                      std::to_string(longest_interval) + "]\nset key top right samplen 1 font ',11'",
                   {}};
   const auto histogram = [&](const char* title, const std::string& style, const snn::SpikeEvents& events) {
     Curve curve{title, style, {}};
