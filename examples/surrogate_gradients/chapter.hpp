@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@ namespace surrogate_gradients {
 struct Options {
   bool quick = false;  ///< fewer points and samples
   std::uint64_t seed = 1;
+  std::filesystem::path target{};  ///< PBM picture for the spike-train matching; empty: our own drawing
 };
 
 /// Points with a gnuplot style ("with lines lw 2"); a row that is not finite breaks a line.

@@ -9,8 +9,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include "classification.hpp"
 #include "lif.hpp"
 #include "loops.hpp"
+#include "matching.hpp"
 #include "multilayer.hpp"
 #include "page.hpp"
 #include "perceptron.hpp"
@@ -30,7 +32,9 @@ const std::vector<Entry>& chapters() {
                                       {"multilayer", multilayer_chapter},
                                       {"lif", lif_chapter},
                                       {"loops", loops_chapter},
-                                      {"sign_change", sign_change_chapter}};
+                                      {"sign_change", sign_change_chapter},
+                                      {"matching", matching_chapter},
+                                      {"classification", classification_chapter}};
   return all;
 }
 
@@ -44,6 +48,8 @@ int main(int argc, char** argv) {
   app.add_option("--chapters", names, "which to run; default: all")->delimiter(',')->check(CLI::IsMember(known));
   app.add_flag("--quick", options.quick, "fewer points and samples");
   app.add_option("--seed", options.seed, "seed of all random numbers")->capture_default_str();
+  app.add_option("--target", options.target, "PBM picture that the chapter matching is to learn, a column a ms, a row a neuron")
+      ->check(CLI::ExistingFile);
   app.add_option("--out", out, "folder of the report")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 

@@ -1,0 +1,1 @@
+#include <surrogate_gradients/hand_rule.cpp>
