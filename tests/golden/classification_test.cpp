@@ -11,7 +11,6 @@ using stoat::snn::Activation;
 namespace {
 
 double last_validation(const ClassificationRun& run) { return run.training.epochs.back().validation_accuracy; }
-double last_other(const ClassificationRun& run) { return run.training.epochs.back().other_accuracy; }
 
 }  // namespace
 
