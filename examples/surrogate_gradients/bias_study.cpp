@@ -1,13 +1,24 @@
 #include "bias_study.hpp"
 
 #include <algorithm>
+#include <ctime>
 #include <limits>
 
 namespace surrogate_gradients {
 namespace {
 
+constexpr int blocks = 32;
 constexpr int study_inputs = 50, study_classes = 5;
 constexpr double study_dt = 0.002, study_rate = 15.8;
+
+constexpr snn::Reset reset_rules[] = {snn::Reset::replay, snn::Reset::differentiated, snn::Reset::detached};
+
+/// Of the calling thread.
+double cpu_seconds() {
+  std::timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
 
 /// Sums over the flips of a layer.
 struct FlipSums {
@@ -27,6 +38,66 @@ void add_changes(const Trace<double>& trace, std::size_t site, std::size_t end, 
   }
 }
 
+/// Mini-batches of random samples.
+class Batches {
+ public:
+  Batches(std::size_t data, std::size_t size, std::uint64_t seed) : data_(data), size_(size), words_({seed, 0, Purpose::data}) {}
+  const std::vector<std::size_t>& next() {
+    batch_.resize(size_);
+    for (std::size_t& i : batch_) i = static_cast<std::size_t>(words_.uniform() * static_cast<double>(data_));
+    return batch_;
+  }
+
+ private:
+  std::size_t data_, size_;
+  Generator words_;
+  std::vector<std::size_t> batch_;
+};
+
+/// Means of an unbiased estimator over blocks of paths about random data.
+Eigen::MatrixXd unbiased_blocks(const snn::Objective& objective, const Eigen::VectorXd& theta, const AnyEstimator& estimator,
+                                std::uint64_t paths, std::uint64_t seed) {
+  Trace<double> trace(objective.program<double>(), theta);
+  const std::shared_ptr<const void> learned = estimator.learn(trace, {seed, 0});
+  Generator words({seed, 1, Purpose::data});
+  Eigen::MatrixXd means = Eigen::MatrixXd::Zero(theta.size(), blocks);
+  GradientDraw draw;
+  for (std::uint64_t i = 0; i < paths; ++i) {
+    draw.gradient.setZero(theta.size());
+    trace.set_datum(static_cast<std::size_t>(words.uniform() * static_cast<double>(objective.data().size())));
+    estimator.sample(trace, {seed, i, estimator.keys(), 0, learned.get()}, draw);
+    means.col(static_cast<Eigen::Index>(i % blocks)) += draw.gradient;
+  }
+  return means / (static_cast<double>(paths) / blocks);
+}
+
+/// Surrogate gradients of so many mini-batches: their means over blocks, and the mean of their squared norms.
+struct SurrogateBlocks {
+  Eigen::MatrixXd means;
+  double squares = 0;
+};
+SurrogateBlocks surrogate_blocks(const snn::Objective& objective, const Eigen::VectorXd& theta, std::size_t batch, int batches,
+                                 std::uint64_t seed, Eigen::Index parameters) {
+  snn::SurrogateGradient<double> surrogate(objective, 1);
+  Batches data(objective.data().size(), batch, seed);
+  SurrogateBlocks result{Eigen::MatrixXd::Zero(parameters, blocks)};
+  Eigen::VectorXd gradient;
+  for (int b = 0; b < batches; ++b) {
+    surrogate(theta, data.next(), {seed, static_cast<std::uint64_t>(b) * batch}, gradient);
+    result.means.col(b % blocks) += gradient.head(parameters) * blocks / batches;
+    result.squares += gradient.head(parameters).squaredNorm() / batches;
+  }
+  return result;
+}
+
+/// Where the parameters of layers of neurons begin, and their end.
+std::vector<Eigen::Index> layer_bounds(const snn::Network& network) {
+  std::vector<Eigen::Index> bounds;
+  for (const snn::Network::Part& part : network.parts())
+    if (static_cast<std::size_t>(part.layer) == bounds.size()) bounds.push_back(part.offset);
+  return bounds;
+}
+
 }  // namespace
 
 snn::Objective StudyNetwork::objective() const {
@@ -44,10 +115,32 @@ snn::Objective StudyNetwork::objective() const {
 
 Eigen::VectorXd StudyNetwork::parameters() const { return objective().network().initial<double>({.seed = seed}); }
 
-snn::Bias StudyNetwork::bias(std::uint64_t paths) const {
-  return snn::bias_meter(
-      objective(), parameters(),
-      {.accuracy = 0, .bound = 0, .seconds = std::numeric_limits<double>::infinity(), .samples = paths, .seed = seed});
+RuleBias no_reset_bias(StudyNetwork network, std::uint64_t paths) {
+  network.reset = snn::Reset::none;
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  snn::Bias bias =
+      snn::bias_meter(network.objective(), network.parameters(),
+                      {.accuracy = 0, .bound = 0, .seconds = infinity, .samples = paths, .seed = network.seed, .threads = 1});
+  return {network.reset, std::move(bias.layers), std::move(bias.total)};
+}
+
+std::vector<RuleBias> reset_biases(StudyNetwork network, std::uint64_t paths) {
+  const Eigen::VectorXd theta = network.parameters();
+  const std::vector<Eigen::Index> bounds = layer_bounds(network.objective().network());
+  const Eigen::MatrixXd unbiased = unbiased_blocks(network.objective(), theta, ScoreFunctionMartingale{}, paths, network.seed);
+  std::vector<RuleBias> result;
+  for (const snn::Reset rule : reset_rules) {
+    network.reset = rule;
+    const int batches = static_cast<int>(rule == snn::Reset::replay ? paths / 64 : paths / 8);  // of 32 paths
+    const Eigen::MatrixXd surrogate = surrogate_blocks(network.objective(), theta, 32, batches, network.seed, bounds.back()).means;
+    RuleBias bias{rule, {}, snn::relative_bias(unbiased.topRows(bounds.back()), surrogate)};
+    for (std::size_t l = 0; l + 1 < bounds.size(); ++l) {
+      const Eigen::Index size = bounds[l + 1] - bounds[l];
+      bias.layers.push_back(snn::relative_bias(unbiased.middleRows(bounds[l], size), surrogate.middleRows(bounds[l], size)));
+    }
+    result.push_back(std::move(bias));
+  }
+  return result;
 }
 
 double length(const snn::RelativeBias& bias) { return bias.cosine.value / bias.shrink.value; }
@@ -87,6 +180,69 @@ std::vector<FlipEffect> flip_effects(const StudyNetwork& network, std::uint64_t 
   std::vector<FlipEffect> effects;
   for (const FlipSums& s : sums) effects.push_back({s.removed / s.weight, s.added / s.weight, s.steps / s.removed});
   return effects;
+}
+
+snn::Objective Learner::objective() const {
+  constexpr int inputs = 20, classes = 8, width = 64, steps = 50;
+  std::vector<snn::Layer> list;
+  for (int l = 0; l < layers; ++l) list.push_back(snn::Linear{width}), list.push_back(snn::Lif{.dt = study_dt, .reset = reset});
+  list.push_back(snn::Linear{classes});
+  list.push_back(snn::LeakyReadout{.tau_mem = steps * study_dt, .tau_syn = 0.01, .dt = study_dt});
+  return snn::Objective(
+      snn::Network(inputs, steps, list),
+      snn::randman({.units = inputs, .classes = classes, .samples_per_class = samples / classes, .steps = steps}, seed),
+      snn::MaxOverTimeCrossEntropy{});
+}
+
+Learned learn(const Learner& learner) {
+  const snn::Objective objective = learner.objective();
+  const snn::Network& network = objective.network();
+  Learned result;
+  result.theta = network.initial<double>({.seed = learner.seed});
+  Eigen::VectorXd gradient, scale = Eigen::VectorXd::Ones(network.parameters());
+  for (const snn::Network::Part& part : network.parts())
+    if (const auto layer = static_cast<std::size_t>(part.layer); layer < learner.scale.size())
+      scale.segment(part.offset, part.size()).setConstant(learner.scale[layer]);
+  Optimizer optimizer = learner.optimizer;
+  Batches batches(objective.data().size(), learner.batch, learner.seed);
+  snn::SurrogateGradient<float> surrogate(objective, 1);
+  Eigen::VectorXf single;
+  const double start = cpu_seconds();
+  double sum = 0;
+  for (int update = 1; update <= learner.updates; ++update) {
+    const std::vector<std::size_t>& batch = batches.next();
+    if (learner.estimator) {
+      const snn::Objective part(network, objective.data().subset(batch), objective.loss());
+      const auto seed = learner.seed << 32 | static_cast<std::uint64_t>(update);
+      const Estimate e =
+          estimate(part.program<double>(), result.theta, *learner.estimator, {.samples = batch.size(), .seed = seed, .threads = 1});
+      gradient = e.gradient, sum += e.value;
+    } else {
+      const auto run = static_cast<std::uint64_t>(update) * batch.size();
+      sum += surrogate(result.theta.cast<float>(), batch, {learner.seed, run}, single).loss;
+      gradient = single.cast<double>();
+    }
+    optimizer.step(result.theta, gradient.cwiseProduct(scale));
+    const int span = std::max(1, learner.updates / 10);
+    if (update % span == 0) result.curve.push_back({update, cpu_seconds() - start, sum / span}), sum = 0;
+  }
+  result.loss = snn::evaluate(objective, result.theta, {.threads = 1}).loss;
+  return result;
+}
+
+std::vector<Signal> signals(Learner learner, const Eigen::VectorXd& theta, std::uint64_t paths, int batches) {
+  const Eigen::Index parameters = layer_bounds(learner.objective().network()).back();
+  const Eigen::MatrixXd unbiased =
+      unbiased_blocks(learner.objective(), theta, StochasticDerivative{.replays = 32}, paths, learner.seed).topRows(parameters);
+  std::vector<Signal> result;
+  for (const snn::Reset rule : reset_rules) {
+    learner.reset = rule;
+    const SurrogateBlocks s = surrogate_blocks(learner.objective(), theta, learner.batch, batches, learner.seed, parameters);
+    // Products of different blocks have no noise in their mean.
+    const double mean = (s.means.rowwise().sum().squaredNorm() - s.means.squaredNorm()) / (blocks * (blocks - 1));
+    result.push_back({rule, snn::relative_bias(unbiased, s.means), s.squares / mean - 1});
+  }
+  return result;
 }
 
 }  // namespace surrogate_gradients

@@ -2,7 +2,9 @@
 // matters for training. The experiments of the chapter on bias, as functions that return numbers.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <stoat/snn.hpp>
@@ -24,10 +26,20 @@ struct StudyNetwork {
 
   snn::Objective objective() const;
   Eigen::VectorXd parameters() const;
-  /// Of a fixed number of paths, so that the result is the same everywhere.
-  snn::Bias bias(std::uint64_t paths) const;
 };
 
+/// The bias of one way to differentiate resets: of each layer, and of all.
+struct RuleBias {
+  snn::Reset rule;
+  std::vector<snn::RelativeBias> layers;
+  snn::RelativeBias total;
+};
+/// Of the network without resets, by bias_meter on a fixed number of paths.
+RuleBias no_reset_bias(StudyNetwork network, std::uint64_t paths);
+/// Of own replay, differentiated and detached resets, in this order. The gradient is the same for all, so it is measured once:
+/// `paths` paths of ScoreFunctionMartingale, 4 times as many with each surrogate gradient, half as many with own replay, in 32
+/// blocks.
+std::vector<RuleBias> reset_biases(StudyNetwork network, std::uint64_t paths);
 /// |E SG| / |g|: by how much the mean surrogate gradient is too long.
 double length(const snn::RelativeBias& bias);
 
@@ -41,5 +53,46 @@ struct FlipEffect {
 };
 /// For each layer, by replays: `runs` runs with about `flips` flips in each layer.
 std::vector<FlipEffect> flip_effects(const StudyNetwork& network, std::uint64_t runs, int flips);
+
+/// A network that learns to tell the classes of spike times on smooth random curves (Randman) apart: 8 classes, 20 inputs, layers
+/// of 64 neurons, 50 steps of 2 ms.
+struct Learner {
+  int layers = 2;
+  snn::Reset reset = snn::Reset::detached;  ///< what surrogate gradients do with resets
+  std::optional<AnyEstimator> estimator{};  ///< in place of the surrogate gradient
+  Optimizer optimizer = Adam{.rate = 5e-3};
+  std::size_t batch = 32;
+  int updates = 600;
+  std::vector<double> scale{};  ///< factors of the gradients of the layers of neurons; empty: 1
+  std::uint64_t seed = 1;       ///< of data, weights and coins
+
+  static constexpr int samples = 480;
+  snn::Objective objective() const;
+};
+
+/// How training went.
+struct Learned {
+  struct Point {
+    int updates;
+    double seconds;  ///< of one core, for the training so far
+    double loss;     ///< mean over the batches since the point before
+  };
+  std::vector<Point> curve;  ///< 10 points
+  Eigen::VectorXd theta;     ///< after the last update
+  double loss = 0;           ///< of theta, on all training data
+};
+Learned learn(const Learner& learner);
+
+/// The surrogate gradient of a mini-batch as a signal in noise, all layers of neurons together.
+struct Signal {
+  snn::Reset rule;
+  snn::RelativeBias bias;  ///< of its mean
+  double noise = 0;        ///< tr Cov SG / |E SG|^2 of a mini-batch
+  /// The cosine of the angle between the gradient of a mini-batch and the gradient: cosine of the mean / sqrt(1 + noise).
+  double alignment() const { return bias.cosine.value / std::sqrt(1 + noise); }
+};
+/// Of own replay, differentiated and detached resets at theta: `paths` paths with 32 replays each for the gradient and `batches`
+/// mini-batches with each surrogate gradient.
+std::vector<Signal> signals(Learner learner, const Eigen::VectorXd& theta, std::uint64_t paths, int batches);
 
 }  // namespace surrogate_gradients
