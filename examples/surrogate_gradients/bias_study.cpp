@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 #include <limits>
+#include <numeric>
 
 namespace surrogate_gradients {
 namespace {
@@ -232,15 +233,22 @@ Learned learn(const Learner& learner) {
 
 std::vector<Signal> signals(Learner learner, const Eigen::VectorXd& theta, std::uint64_t paths, int batches) {
   const Eigen::Index parameters = layer_bounds(learner.objective().network()).back();
+  const auto few = [&] {
+    const snn::Objective all = learner.objective();
+    std::vector<std::size_t> first(8);
+    std::iota(first.begin(), first.end(), std::size_t{0});
+    return snn::Objective(all.network(), all.data().subset(first), all.loss());
+  };
   const Eigen::MatrixXd unbiased =
-      unbiased_blocks(learner.objective(), theta, StochasticDerivative{.replays = 32}, paths, learner.seed).topRows(parameters);
+      unbiased_blocks(few(), theta, StochasticDerivative{.replays = 32}, paths, learner.seed).topRows(parameters);
   std::vector<Signal> result;
   for (const snn::Reset rule : reset_rules) {
     learner.reset = rule;
-    const SurrogateBlocks s = surrogate_blocks(learner.objective(), theta, learner.batch, batches, learner.seed, parameters);
+    const SurrogateBlocks mean = surrogate_blocks(few(), theta, learner.batch, batches, learner.seed, parameters),
+                          all = surrogate_blocks(learner.objective(), theta, learner.batch, batches, learner.seed, parameters);
     // Products of different blocks have no noise in their mean.
-    const double mean = (s.means.rowwise().sum().squaredNorm() - s.means.squaredNorm()) / (blocks * (blocks - 1));
-    result.push_back({rule, snn::relative_bias(unbiased, s.means), s.squares / mean - 1});
+    const double squared = (all.means.rowwise().sum().squaredNorm() - all.means.squaredNorm()) / (blocks * (blocks - 1));
+    result.push_back({rule, snn::relative_bias(unbiased, mean.means), all.squares / squared - 1});
   }
   return result;
 }

@@ -2,7 +2,6 @@
 // matters for training. The experiments of the chapter on bias, as functions that return numbers.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -86,12 +85,10 @@ Learned learn(const Learner& learner);
 /// The surrogate gradient of a mini-batch as a signal in noise, all layers of neurons together.
 struct Signal {
   snn::Reset rule;
-  snn::RelativeBias bias;  ///< of its mean
-  double noise = 0;        ///< tr Cov SG / |E SG|^2 of a mini-batch
-  /// The cosine of the angle between the gradient of a mini-batch and the gradient: cosine of the mean / sqrt(1 + noise).
-  double alignment() const { return bias.cosine.value / std::sqrt(1 + noise); }
+  snn::RelativeBias bias;  ///< of its mean for the first 8 samples: of all of them the gradient would be lost in noise
+  double noise = 0;        ///< tr Cov SG / |E SG|^2 of a mini-batch of all samples
 };
-/// Of own replay, differentiated and detached resets at theta: `paths` paths with 32 replays each for the gradient and `batches`
+/// Of own replay, differentiated and detached resets at theta: `paths` paths with 32 replays each for the gradient, `batches`
 /// mini-batches with each surrogate gradient.
 std::vector<Signal> signals(Learner learner, const Eigen::VectorXd& theta, std::uint64_t paths, int batches);
 
