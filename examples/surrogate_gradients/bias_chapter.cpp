@@ -1,8 +1,10 @@
 #include "bias_chapter.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
-#include <exception>
+#include <future>
+#include <thread>
 
 #include <stoat/driver/report.hpp>
 
@@ -14,24 +16,17 @@ namespace {
 using report::digits;
 using snn::Reset;
 
-/// Calls f(0), ..., f(n - 1) on all cores; an exception of the last one that failed comes out.
+/// Calls f(0), ..., f(n - 1) on all cores, and throws what one of them threw.
 template <class F>
 void for_each(std::size_t n, const F& f) {
-  std::exception_ptr failure;
-#ifdef _OPENMP
-#pragma omp parallel for schedule(dynamic, 1)
-#endif
-  for (std::size_t i = 0; i < n; ++i) {
-    try {
-      f(i);
-    } catch (...) {
-#ifdef _OPENMP
-#pragma omp critical
-#endif
-      failure = std::current_exception();
-    }
-  }
-  if (failure) std::rethrow_exception(failure);
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < n; i = next++) f(i);
+  };
+  std::vector<std::future<void>> workers;
+  for (unsigned k = 0; k < std::max(1u, std::thread::hardware_concurrency()); ++k)
+    workers.push_back(std::async(std::launch::async, work));
+  for (std::future<void>& w : workers) w.get();
 }
 
 struct Style {
@@ -89,6 +84,11 @@ RuleSummary summarise(const std::vector<RuleBias>& seeds) {
   RuleSummary s{seeds[0].rule, summary(squares), summary(cosines), summary(lengths)};
   for (double* x : {&s.bias.value, &s.bias.lower, &s.bias.upper, &s.bias.least, &s.bias.most}) *x = std::sqrt(std::max(*x, 0.0));
   return s;
+}
+
+/// Where nothing is left of a bias but noise: what it is below.
+std::string bias_text(const Summary& bias) {
+  return bias.count > 1 && bias.lower == 0 ? "below " + digits(bias.upper, 2) : bias.text();
 }
 
 /// Seeds 1, 2, ... of one network: by rule, then by seed.
@@ -194,7 +194,7 @@ Table variation_table(const std::vector<Measured>& networks) {
               {{"network", "bias, own replay", "bias, differentiated", "bias, detached", "cosine, detached", "length, detached"}}};
   for (const Measured& m : networks) {
     table.rows.push_back({describe(m.network)});
-    for (const std::vector<RuleBias>& rule : m.rules) table.rows.back().push_back(summarise(rule).bias.text());
+    for (const std::vector<RuleBias>& rule : m.rules) table.rows.back().push_back(bias_text(summarise(rule).bias));
     const RuleSummary detached = summarise(m.rules.back());
     table.rows.back().push_back(detached.cosine.text());
     table.rows.back().push_back(detached.length.text());
@@ -273,11 +273,11 @@ Table signal_table(bool quick) {
   std::vector<Case> cases;
   for (const int layers : {1, 2})
     for (const int updates : {0, 300, 2000})
-      if (!quick || (layers == 1 && updates < 2000)) cases.push_back({layers, updates, {}});
+      if (!quick || (layers == 1 && updates == 0)) cases.push_back({layers, updates, {}});
   for_each(cases.size(), [&](std::size_t i) {
     Case& c = cases[cases.size() - 1 - i];
     const Learner learner{.layers = c.layers, .updates = c.updates};
-    c.signals = signals(learner, learn(learner).theta, quick ? 256 : 1024, quick ? 64 : 256);
+    c.signals = signals(learner, learn(learner).theta, quick ? 128 : 1024, quick ? 32 : 96);
   });
   for (const Case& c : cases)
     for (const Signal& s : c.signals) {
@@ -310,9 +310,9 @@ Figure training_figure(bool quick, std::uint64_t seed) {
   const Learner base{.layers = quick ? 1 : 2, .updates = updates, .seed = seed};
   std::vector<Run> runs;
   Learner next = base;
-  next.estimator = StochasticDerivative{.replays = 8}, next.updates = quick ? 20 : 300;
+  next.estimator = StochasticDerivative{.replays = 8}, next.updates = quick ? 10 : 300;
   runs.push_back({"unbiased, 8 replays", colour::violet, next});
-  next = base, next.reset = Reset::replay, next.updates = quick ? 50 : 800;
+  next = base, next.reset = Reset::replay, next.updates = quick ? 20 : 800;
   runs.push_back({"own replay", colour::green, next});
   next = base, next.reset = Reset::differentiated;
   runs.push_back({"differentiated", colour::blue, next});
@@ -344,6 +344,62 @@ Figure training_figure(bool quick, std::uint64_t seed) {
   return figure;
 }
 
+/// Final losses of detached resets, the same with the gradient of every layer shortened by its shrink factor, and differentiated
+/// resets.
+Table optimiser_table(const std::vector<double>& shrink, bool quick) {
+  struct Row {
+    std::string name;
+    Learner learner;
+  };
+  const Learner base{.layers = static_cast<int>(shrink.size()), .updates = quick ? 100 : 1000};
+  std::vector<Row> rows;
+  const auto add = [&](const std::string& name, const Optimizer& optimizer, std::size_t batch = 32) {
+    Learner learner = base;
+    learner.optimizer = optimizer, learner.batch = batch;
+    rows.push_back({name, learner});
+  };
+  for (const double rate : quick ? std::vector<double>{3} : std::vector<double>{1, 3, 5, 10})
+    add("plain descent, rate " + digits(rate), Sgd{.rate = rate});
+  for (const double rate : quick ? std::vector<double>{0.02} : std::vector<double>{0.005, 0.01, 0.02, 0.04})
+    add("Adam, rate " + digits(rate), Adam{.rate = rate});
+  if (!quick) add("Adam, rate 0.005, batches of 128", Adam{.rate = 0.005}, 128);
+  const std::size_t seeds = quick ? 1 : 3, methods = 3;
+  std::vector<Run> runs;
+  for (const Row& row : rows)
+    for (std::size_t k = 0; k < methods * seeds; ++k) {
+      Learner learner = row.learner;
+      learner.seed = k / methods + 1;
+      if (k % methods == 1) learner.scale = shrink;
+      if (k % methods == 2) learner.reset = Reset::differentiated;
+      runs.push_back({row.name, "", learner});
+    }
+  learn_all(runs);
+  Table table{"Loss on all training data after " + std::to_string(base.updates) + " updates of " + std::to_string(base.layers) +
+                  (base.layers == 1 ? " layer" : " layers") + ", mean over " + std::to_string(seeds) +
+                  " seeds (smallest to largest); chance: 2.08",
+              {{"", "detached", "detached, every layer rescaled", "differentiated"}}};
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    table.rows.push_back({rows[r].name});
+    for (std::size_t method = 0; method < methods; ++method) {
+      std::vector<double> losses;
+      for (std::size_t seed = 0; seed < seeds; ++seed) losses.push_back(runs[(r * seeds + seed) * methods + method].learned.loss);
+      table.rows.back().push_back(summary(losses).text());
+    }
+  }
+  return table;
+}
+
+/// The mean shrink factor of each layer with detached resets.
+std::vector<double> shrink_factors(const Measured& network) {
+  std::vector<double> factors;
+  for (std::size_t layer = 0; layer < network.rules.back()[0].layers.size(); ++layer) {
+    std::vector<double> seeds;
+    for (const RuleBias& b : network.rules.back()) seeds.push_back(b.layers[layer].shrink.value);
+    factors.push_back(summary(seeds).value);
+  }
+  return factors;
+}
+
 }  // namespace
 
 Chapter bias_chapter(const Options& options) {
@@ -353,11 +409,12 @@ Chapter bias_chapter(const Options& options) {
   Chapter chapter{"Beyond the paper: how biased, and does it matter?", "", {}, {depth_figure(depths)}};
   chapter.tables = {depth_table(depths),
                     variation_table(measure(variations(options.quick), options.quick ? 1 : 3, options.quick ? 256 : 1024, false))};
-  Flips flip = flips(depths, options.quick ? 30 : 100);
+  Flips flip = flips(depths, options.quick ? 20 : 100);
   chapter.figures.push_back(std::move(flip.figure));
   chapter.tables.push_back(std::move(flip.table));
   chapter.tables.push_back(signal_table(options.quick));
   chapter.figures.push_back(training_figure(options.quick, options.seed));
+  chapter.tables.push_back(optimiser_table(shrink_factors(depths[options.quick ? 0 : 1]), options.quick));
   return chapter;
 }
 

@@ -132,8 +132,9 @@ std::vector<RuleBias> reset_biases(StudyNetwork network, std::uint64_t paths) {
   std::vector<RuleBias> result;
   for (const snn::Reset rule : reset_rules) {
     network.reset = rule;
-    const int batches = static_cast<int>(rule == snn::Reset::replay ? paths / 64 : paths / 8);  // of 32 paths
-    const Eigen::MatrixXd surrogate = surrogate_blocks(network.objective(), theta, 32, batches, network.seed, bounds.back()).means;
+    const std::uint64_t batch = (rule == snn::Reset::replay ? paths / 2 : 4 * paths) / blocks;
+    const Eigen::MatrixXd surrogate =
+        surrogate_blocks(network.objective(), theta, batch, blocks, network.seed, bounds.back()).means;
     RuleBias bias{rule, {}, snn::relative_bias(unbiased.topRows(bounds.back()), surrogate)};
     for (std::size_t l = 0; l + 1 < bounds.size(); ++l) {
       const Eigen::Index size = bounds[l + 1] - bounds[l];
