@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "bias_chapter.hpp"
 #include "lif.hpp"
 #include "loops.hpp"
 #include "multilayer.hpp"
@@ -30,7 +31,8 @@ const std::vector<Entry>& chapters() {
                                       {"multilayer", multilayer_chapter},
                                       {"lif", lif_chapter},
                                       {"loops", loops_chapter},
-                                      {"sign_change", sign_change_chapter}};
+                                      {"sign_change", sign_change_chapter},
+                                      {"bias", bias_chapter}};
   return all;
 }
 
