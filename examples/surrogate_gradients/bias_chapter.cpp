@@ -123,7 +123,7 @@ Figure depth_figure(const std::vector<Measured>& depths) {
   const struct {
     const char *title, *commands;
     Summary RuleSummary::*what;
-  } panels[] = {{"relative bias", "set logscale y\nset yrange [0.003:100]\nset key top left", &RuleSummary::bias},
+  } panels[] = {{"relative bias", "set logscale y\nset yrange [0.003:1000]\nset key top left", &RuleSummary::bias},
                 {"cosine to the gradient", "set yrange [0.5:1.02]\nset key bottom left", &RuleSummary::cosine},
                 {"length / length of the gradient", "set logscale y\nset yrange [0.5:40]", &RuleSummary::length}};
   Figure figure{
@@ -224,7 +224,8 @@ Flips flips(const std::vector<Measured>& depths, std::uint64_t runs) {
        {Panel{"",
               "product of the shares kept, from replays",
               "shrink factor, detached",
-              "set logscale xy\nset xrange [0.02:0.6]\nset yrange [0.02:0.6]\nset key top left",
+              "set logscale xy\nset xrange [0.02:0.6]\nset yrange [0.02:0.6]\nset xtics (0.03, 0.1, 0.3)\nset ytics (0.03, 0.1, "
+              "0.3)\nset key top left",
               {}}}}};
   std::vector<Curve>& curves = result.figure.panels[0].curves;
   curves.push_back({"equal", line(colour::grey, 1, "'-'"), {{0.02, 0.02}, {0.6, 0.6}}});
@@ -400,13 +401,31 @@ std::vector<double> shrink_factors(const Measured& network) {
   return factors;
 }
 
+constexpr const char* text =
+    "<p>The bias of surrogate gradients in networks, measured with unbiased estimators: relative bias |E SG - g| / |g|, cosine and "
+    "length of the mean against the gradient g of the expected loss. Without resets the surrogate gradient is nearly exact, over "
+    "several layers, too. The reset is the source. Taken as a constant it makes the gradient some 3, 7 and 15 times too long for "
+    "one, two and three layers. Differentiated it leaves a bias of a third or so, and has no mean to speak of where the slope of "
+    "the escape function is large. An exact replay of the neuron itself in its place leaves the least.</p>"
+    "<p><b>Why the length multiplies.</b> A spike resets its neuron, which then lacks spikes that it would have fired. Replays "
+    "with a single coin flipped count them: 1.4 later spikes vanish, some 6 steps later, and 0.7 appear in their place. A third of "
+    "the spike is left, in every layer. A detached reset sees all of it, layer after layer, and the product of these thirds is "
+    "close to the factor by which its gradient should be shortened; most of it is a little smaller still. Without resets nothing "
+    "of this happens: all of the spike is kept.</p>"
+    "<p><b>Why the most biased rule trains well.</b> Under plain descent it is its length: at every rate detached resets learn "
+    "faster, and once the gradient of each layer is shortened to its true length they learn as fast as differentiated ones at the "
+    "same rate. They also bear larger rates. Adam divides by the size of each component, so a factor for a layer changes next to "
+    "nothing. What differs there is how the rules take large steps; see the table for where detached resets are ahead. Noise alone "
+    "does not explain it: that of detached and differentiated resets is about the same, that of own replay is larger. "
+    "This is one task, of one size, with a few seeds, and training loss only; it says nothing of data that were not seen.</p>";
+
 }  // namespace
 
 Chapter bias_chapter(const Options& options) {
   const int seeds = options.quick ? 2 : 8;
   const std::vector<Measured> depths =
       measure({{.layers = 1}, {.layers = 2}, {.layers = 3}}, seeds, options.quick ? 256 : 1024, true);
-  Chapter chapter{"Beyond the paper: how biased, and does it matter?", "", {}, {depth_figure(depths)}};
+  Chapter chapter{"Beyond the paper: how biased, and does it matter?", text, {}, {depth_figure(depths)}};
   chapter.tables = {depth_table(depths),
                     variation_table(measure(variations(options.quick), options.quick ? 1 : 3, options.quick ? 256 : 1024, false))};
   Flips flip = flips(depths, options.quick ? 20 : 100);
