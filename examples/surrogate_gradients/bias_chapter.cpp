@@ -123,9 +123,9 @@ Figure depth_figure(const std::vector<Measured>& depths) {
   const struct {
     const char *title, *commands;
     Summary RuleSummary::*what;
-  } panels[] = {{"relative bias", "set logscale y\nset yrange [0.003:1000]\nset key top left", &RuleSummary::bias},
+  } panels[] = {{"relative bias", "set logscale y\nset yrange [0.003:10000]\nset key top left", &RuleSummary::bias},
                 {"cosine to the gradient", "set yrange [0.5:1.02]\nset key bottom left", &RuleSummary::cosine},
-                {"length / length of the gradient", "set logscale y\nset yrange [0.5:40]", &RuleSummary::length}};
+                {"length (gradient: 1)", "set logscale y\nset yrange [0.5:40]", &RuleSummary::length}};
   Figure figure{
       "network_bias",
       "Mean surrogate gradients of networks of one to three layers of 64 neurons against the gradient of the expected loss, "
@@ -332,7 +332,7 @@ Figure training_figure(bool quick, std::uint64_t seed) {
     Panel panel{work ? "at equal work" : "at equal updates",
                 work ? "seconds of one core" : "updates",
                 work ? "" : "loss",
-                "set logscale x\nset yrange [0:2.1]\nset key bottom left",
+                "set logscale x\nset yrange [0:2.9]\nset key top right",
                 {}};
     for (const Run& r : runs) {
       Curve curve{work ? "" : r.name, points_of(r.colour), {}};
