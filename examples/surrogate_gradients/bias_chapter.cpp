@@ -332,7 +332,7 @@ Figure training_figure(bool quick, std::uint64_t seed) {
     Panel panel{work ? "at equal work" : "at equal updates",
                 work ? "seconds of one core" : "updates",
                 work ? "" : "loss",
-                "set logscale x\nset yrange [0:2.9]\nset key top right",
+                "set logscale x\nset yrange [0:3.4]\nset key top left",
                 {}};
     for (const Run& r : runs) {
       Curve curve{work ? "" : r.name, points_of(r.colour), {}};
