@@ -332,7 +332,7 @@ Figure training_figure(bool quick, std::uint64_t seed) {
     Panel panel{work ? "at equal work" : "at equal updates",
                 work ? "seconds of one core" : "updates",
                 work ? "" : "loss",
-                "set logscale x\nset yrange [0:3.4]\nset key top left",
+                "set logscale x\nset yrange [0:3.8]\nset key top left",
                 {}};
     for (const Run& r : runs) {
       Curve curve{work ? "" : r.name, points_of(r.colour), {}};
@@ -416,7 +416,7 @@ constexpr const char* text =
     "the same rate. With a larger rate the shortened gradient gets as far as the long one. Differentiated resets do not bear such "
     "rates: some runs fail. Adam divides by the size of each component, so a factor for a layer changes next to nothing, and on "
     "this task the rules differ by little more than seeds do. The noise of detached and "
-    "differentiated resets is about the same and that of own replay two to four times as large at the start; the bias of direction "
+    "differentiated resets is about the same and that of own replay up to four times as large at the start; the bias of direction "
     "does not show in the loss. This is one task, of one size, with a few seeds, and training loss only.</p>";
 
 }  // namespace
