@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "bias_chapter.hpp"
 #include "classification.hpp"
 #include "lif.hpp"
 #include "loops.hpp"
@@ -34,7 +35,8 @@ const std::vector<Entry>& chapters() {
                                       {"loops", loops_chapter},
                                       {"sign_change", sign_change_chapter},
                                       {"matching", matching_chapter},
-                                      {"classification", classification_chapter}};
+                                      {"classification", classification_chapter},
+                                      {"bias", bias_chapter}};
   return all;
 }
 

@@ -1,0 +1,1 @@
+#include <surrogate_gradients/bias_study.cpp>
