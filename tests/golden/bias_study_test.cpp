@@ -87,7 +87,8 @@ TEST_CASE("learning: factors of layers, estimators, and the noise of mini-batche
   unbiased.estimator = StochasticDerivative{.replays = 2}, unbiased.layers = 1, unbiased.updates = 2;
   CHECK(learn(unbiased).curve.size() == 2);
 
-  const std::vector<Signal> found = signals({.layers = 1, .batch = 8}, Learner{.layers = 1}.objective().network().initial<double>(), 64, 32);
+  const std::vector<Signal> found =
+      signals({.layers = 1, .batch = 8}, Learner{.layers = 1}.objective().network().initial<double>(), 64, 32);
   CHECK(found.size() == 3);
   for (const Signal& s : found) {
     CHECK(s.noise > 20);
