@@ -1,7 +1,8 @@
 #!/bin/sh
 # sh tests/run.sh [release|asan|clang|dev]: installs what is missing, builds everything and runs all tests. The default is
 # release, in build/; the others build into build-asan/ and so on. With CI=true warnings are errors. ADOL-C and Sacado, whose
-# gradients the benchmark of the tape is checked against, are installed too.
+# gradients the benchmark of the tape is checked against, are installed too. Tests of some minutes are left out: ctest --test-dir
+# build -L slow.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,4 +19,4 @@ werror=OFF
 
 cmake --preset "$preset" -DSTOAT_WERROR=$werror
 cmake --build "$build" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}"
-ctest --test-dir "$build" --output-on-failure --no-tests=error -j2
+ctest --test-dir "$build" --output-on-failure --no-tests=error -LE slow -j2

@@ -1,1 +1,0 @@
-#include <surrogate_gradients/target.cpp>
