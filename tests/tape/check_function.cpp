@@ -14,10 +14,13 @@ void check_function(const std::string& name, const VectorFunction& f, const Eige
   const Eigen::Index n = x.size();
   const Eigen::VectorXd y = f(Vector<double>(x)).eigen();
   const Eigen::Index m = y.size();
-  const Eigen::MatrixXd reverse = jacobian(f, x, JacobianMode::reverse);
-  const Eigen::MatrixXd forward = jacobian(f, x, JacobianMode::forward);
-  REQUIRE(reverse.rows() == m);
-  REQUIRE(forward.rows() == m);
+  Eigen::MatrixXd reverse(m, n), forward(m, n);
+  for (Eigen::Index i = 0; i < m; ++i) reverse.row(i) = value_and_gradient([&](const auto& at) { return f(at)[i]; }, x).second;
+  for (Eigen::Index j = 0; j < n; ++j) {
+    const Eigen::VectorXd column = directional_derivative(f, x, Eigen::VectorXd::Unit(n, j));
+    REQUIRE(column.size() == m);
+    forward.col(j) = column;
+  }
   const double scale = std::max(1e-3, m > 0 ? reverse.cwiseAbs().maxCoeff() : 0.0);
   const auto shifted = [&](Eigen::Index j, double t) {
     Eigen::VectorXd at = x;
@@ -61,15 +64,14 @@ void check_function(const std::string& name, const VectorFunction& f, const Eige
     for (Eigen::Index i = 0; i < out.size(); ++i) total += out[i] * std::cos(1.0 + 2.3 * static_cast<double>(i));
     return total;
   };
-  const Eigen::MatrixXd h = hessian(combined, x);
+  Eigen::MatrixXd h(n, n);
+  for (Eigen::Index j = 0; j < n; ++j) h.col(j) = hessian_vector_product(combined, x, Eigen::VectorXd::Unit(n, j));
+  const double second_scale = n > 0 ? std::max(1e-2, h.cwiseAbs().maxCoeff()) : 0.0;
   for (Eigen::Index j = 0; j < n; ++j) {
     const auto gradient = [&](double t) { return value_and_gradient(combined, shifted(j, t)).second; };
-    const double second_scale = std::max(1e-2, h.cwiseAbs().maxCoeff());
-    const Eigen::VectorXd product = hessian_vector_product(combined, x, Eigen::VectorXd::Unit(n, j));
     for (Eigen::Index i = 0; i < n; ++i) {
       const double d = difference([&](double t) { return gradient(t)[i]; }, x[j]);
       CHECK_MESSAGE(close(h(i, j), d, 30 * tolerance, second_scale), h(i, j), " against ", d, " in the Hessian");
-      CHECK(close(h(i, j), product[i], 1e-12, second_scale));
     }
   }
 }

@@ -128,6 +128,23 @@ TEST_CASE("Hessians and their products") {
   CHECK(hessian(rosenbrock, Eigen::Vector2f(1, 1)).isApprox((Eigen::Matrix2f() << 802, -400, -400, 200).finished(), 1e-5f));
 }
 
+TEST_CASE("four columns at a time are the columns one by one, in matrix operations too") {
+  const auto f = [](const auto& x) {
+    const auto a = evaluated(x.matrix(0, 3, 2));
+    return concatenate(tanh(a * x.tail(2)) * 2, cwise_quotient(exp(x.head(2)), 1 + square(x.tail(2))),
+                       cwise_product(x.head(3), a.col(1)));
+  };
+  const auto energy = [&](const auto& x) { return squared_norm(f(x)) + sum(log(1 + square(x))); };
+  Eigen::VectorXd x(8);
+  x << 0.3, -0.4, 1.2, 0.7, -0.9, 0.5, 1.1, -0.6;
+  const Eigen::MatrixXd j = jacobian(f, x, JacobianMode::forward), h = hessian(energy, x);
+  CHECK(j.isApprox(jacobian(f, x, JacobianMode::reverse), 1e-13));
+  for (Eigen::Index i = 0; i < 8; ++i) {
+    CHECK(j.col(i).isApprox(directional_derivative(f, x, Eigen::VectorXd::Unit(8, i)), 1e-13));
+    CHECK(h.col(i).isApprox(hessian_vector_product(energy, x, Eigen::VectorXd::Unit(8, i)), 1e-13));
+  }
+}
+
 // ---- custom functions -------------------------------------------------------------------------------------------------
 
 TEST_CASE("custom functions of a scalar") {
