@@ -9,7 +9,7 @@
 //   low < theta < high        theta = low + (high - low) / (1 + exp(-x))
 //   theta on the simplex      theta = softmax(x): n free coordinates for n of theta, so that no corner is special. A constant
 //                             added to all x changes nothing, and no gradient points there.
-// All of them are increasing, so a positive derivative stays one. Coordinates without a constraint are their own free ones.
+// Coordinates without a constraint are their own free ones.
 #pragma once
 
 #include <limits>
