@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 #include <ostream>
+#include <tuple>
 
 #include <stoat/driver/diagnose.hpp>
 #include <stoat/driver/estimate.hpp>
@@ -40,11 +41,11 @@ void check(const DiagnosisOptions& o) {
 class Examination {
  public:
   Examination(const Program<double>& program, const Eigen::VectorXd& theta, const DiagnosisOptions& options)
-      : program_(program),
-        theta_(theta),
-        options_(options),
-        monte_carlo_(program, theta, options.threads, options.max_draws),
-        diagnosis_{.parameters = theta.size(), .data = program.data(), .threads = detail::thread_count(options.threads)} {}
+      : program_(program), theta_(theta), options_(options), monte_carlo_(program, theta, options.threads, options.max_draws) {
+    diagnosis_.parameters = theta.size();
+    diagnosis_.data = program.data();
+    diagnosis_.threads = detail::thread_count(options.threads);
+  }
 
   Diagnosis run() {
     record();
@@ -56,7 +57,7 @@ class Examination {
   }
 
  private:
-  /// What happened in one recording.
+  /// A candidate, and the gradient that it found.
   struct Trial {
     AnyEstimator estimator;
     Candidate candidate;
@@ -125,6 +126,7 @@ class Examination {
     }
     DiagnoseOptions o;
     o.paths = 32;
+    o.top = 3;
     o.max_replays = options_.max_replays;
     o.seed = options_.seed;
     o.max_draws = options_.max_draws;
@@ -160,13 +162,16 @@ class Examination {
   void measure(Trial& trial) {
     Candidate& c = trial.candidate;
     const Eigen::Index d = theta_.size();
-    const detail::MonteCarlo<double>::Observables observables{
-        1, [](const GradientDraw& draw, Eigen::Ref<Eigen::VectorXd> out) { out[0] = draw.gradient.squaredNorm(); }};
     const Eigen::MatrixXd none(d, 0);
+    // The squared distance to a point near the mean, whose own error is that of the variance.
+    Eigen::VectorXd centre = Eigen::VectorXd::Zero(d);
+    const detail::MonteCarlo<double>::Observables observables{
+        1, [&](const GradientDraw& draw, Eigen::Ref<Eigen::VectorXd> out) { out[0] = (draw.gradient - centre).squaredNorm(); }};
     Options sampling;
     sampling.seed = options_.seed;
     sampling.samples = fewest_draws / 2;
     const auto first = monte_carlo_.sample(theta_, trial.estimator, sampling, 0, none, observables);
+    centre = first.moments.mean.segment(1, d);
     // A draw visits a path about four times: a run, a recording, a sweep, and as much again in replays and tables.
     sampling.samples = std::clamp(static_cast<std::uint64_t>(options_.max_visits / (4 * visits())), fewest_draws, options_.pilot);
     const auto result = monte_carlo_.sample(theta_, trial.estimator, sampling, fewest_draws / 2, none, observables);
@@ -174,8 +179,7 @@ class Examination {
     const auto n = static_cast<double>(m.count);
     c.pilot = m.count;
     for (Eigen::Index j = 0; j < d; ++j) c.variance += m.variance(1 + j);
-    const double square = m.mean[1 + d];
-    if (c.variance < 1e-20 * square) c.variance = 0;  // what rounding leaves of nothing
+    if (c.variance < 1e-20 * m.mean.segment(1, d).squaredNorm()) c.variance = 0;  // what rounding leaves of nothing
     c.variance_error = c.variance > 0 ? m.error(1 + d) : 0;
     c.work = (result.work.runs + result.work.sweeps) / n;
     c.seconds = result.draw_seconds / n;
@@ -270,8 +274,10 @@ class Examination {
     for (std::size_t i = 1; i < d.candidates.size(); ++i) {
       const Candidate& c = d.candidates[i];
       if (!ran(c)) break;
+      if (c.unbiased && 2 * c.total_seconds < chosen.total_seconds)
+        note(c.estimator + " needs more work but less time here: " + digits(c.total_seconds, 2) + " s");
       if (c.unbiased && c.total_work < 1.2 * chosen.total_work) note(c.estimator + " needs about the same work");
-      if (c.unbiased || !(3 * c.total_work < chosen.total_work)) continue;
+      if (c.unbiased || !(3 * c.total_work < chosen.total_work) || c.bias > 0.5) continue;
       note(c.estimator + " is " + digits(chosen.total_work / c.total_work, 2) + " times cheaper; its bias is " +
            (c.bias > c.detectable_bias ? "about " + digits(100 * c.bias, 2) : "below " + digits(100 * c.detectable_bias, 2)) +
            " % of the gradient");

@@ -131,8 +131,8 @@ TEST_CASE("the number of draws is the one at which the noise passes the test") {
   const Estimate e = estimate(slope(), theta, StochasticDerivative{}, {.samples = 100'000, .covariance = true});
   const double square = e.gradient.squaredNorm();
   const double along = e.gradient.dot(e.covariance * e.gradient) * static_cast<double>(e.samples) / square;
-  const auto settled = [&](SampleTest test, double noise, const Constraints& constraints, const Eigen::VectorXd& start) {
-    const Minimum m = minimize(slope(), start, StochasticDerivative{}, Sgd{1e-9},
+  const auto settled = [&](SampleTest test, double noise, const AnyEstimator& estimator, const Constraints& constraints = {}) {
+    const Minimum m = minimize(slope(), theta, estimator, Sgd{1e-9},
                                {.iterations = 150,
                                 .samples = 2,
                                 .threads = 1,
@@ -148,13 +148,18 @@ TEST_CASE("the number of draws is the one at which the noise passes the test") {
     }
     return mean;
   };
-  CHECK(settled(SampleTest::norm, 0.05, {}, theta) == doctest::Approx(e.total_variance / square / 0.0025).epsilon(0.1));
-  CHECK(settled(SampleTest::inner_product, 0.01, {}, theta) == doctest::Approx(along / square / 0.0001).epsilon(0.1));
-  // In free coordinates the same: a start whose second derivative is scaled by J = theta[0].
-  const Eigen::VectorXd there = Eigen::Vector2d(0.5, -1.5);
+  CHECK(settled(SampleTest::norm, 0.05, StochasticDerivative{}) ==
+        doctest::Approx(e.total_variance / square / 0.0025).epsilon(0.1));
+  CHECK(settled(SampleTest::inner_product, 0.01, StochasticDerivative{}) == doctest::Approx(along / square / 0.0001).epsilon(0.1));
+  // The noise in |h|^2 itself is taken off: without that an estimator so noisy would settle at two draws. The running means of few
+  // draws fluctuate, and so does their ratio.
+  const Estimate noisy = estimate(slope(), theta, ScoreFunction{}, {.samples = 100'000});
+  CHECK(settled(SampleTest::norm, 0.7, ScoreFunction{}) == doctest::Approx(noisy.total_variance / square / 0.49).epsilon(0.3));
+  // In free coordinates the same, with the first coordinate scaled by J = theta[0].
   const double j = 0.5, scaled = std::pow(j * e.gradient[0], 2) + std::pow(e.gradient[1], 2),
                noise = (j * j * e.covariance(0, 0) + e.covariance(1, 1)) * static_cast<double>(e.samples);
-  CHECK(settled(SampleTest::norm, 0.05, Constraints{}.positive(0), there) == doctest::Approx(noise / scaled / 0.0025).epsilon(0.1));
+  CHECK(settled(SampleTest::norm, 0.05, StochasticDerivative{}, Constraints{}.positive(0)) ==
+        doctest::Approx(noise / scaled / 0.0025).epsilon(0.1));
 }
 
 TEST_CASE("draws are few far from the minimum and many near to it, with the same bits on any number of threads") {
@@ -294,7 +299,8 @@ TEST_CASE("an interrupted descent goes on with the same bits") {
   check(LeaveOneOut{2}, Smorms3{0.05}, options);
   options.points = true;
   options.common_random_numbers = true;
-  // Learns at the start and again on the way: 10 times the work of learning lies between.
+  // Learns at the start and twice on the way: 10 times the work of learning lies between.
+  options.samples = 32;
   check(Auto{.candidates = {StochasticDerivative{}, ScoreFunctionMartingale{.pilot = 8}}, .pilot = 8}, Adam{0.05}, options);
 }
 

@@ -93,7 +93,7 @@ struct LawUse {
   std::string law;
   double sites = 0, active = 0;  ///< all, and those whose parameters depend on theta
   double steering = 0;           ///< outcome read as bool or integer, which may decide what the program does
-  double arithmetic = 0;         ///< outcome that entered arithmetic: the only ones where a surrogate gradient flows
+  double arithmetic = 0;         ///< outcome that depends on theta and entered arithmetic: where a surrogate gradient flows
 };
 
 /// What one estimator did in the pilot, and what it needs for the wanted error.

@@ -53,9 +53,9 @@ struct MinimizeOptions {
   bool common_random_numbers = false;  ///< the same keys in all iterations: theta minimises the mean cost of these runs
 
   /// From 10 on: after every `window` iterations a line is fitted to the estimated costs of the last `window` ones (least squares).
-  /// If with this confidence (one-sided, Student's t with window - 2 degrees of freedom) it does not fall by more than `tolerance`
-  /// from one end to the other, the descent has converged: whatever progress there is, so few iterations of so many draws do not
-  /// show it. A longer window sees slower progress. 0: never.
+  /// Unless it falls by more than `tolerance` from one end to the other with this confidence (one-sided, Student's t with
+  /// window - 2 degrees of freedom), the descent has converged: whatever progress there is, so few iterations of so many draws do
+  /// not show it. A longer window sees slower progress. 0: never.
   int window = 0;
   double confidence = 0.95;
   double tolerance = 0;                                         ///< in units of the cost
