@@ -180,7 +180,7 @@ TEST_CASE("programs without draws, of few outcomes, of many parameters, and thos
 TEST_CASE("a gradient that is lost in noise is called so") {
   // Whether two coins agree, one of them fair: the other one's chance does not matter, and the score function does not know.
   const auto lost = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
-    const int a = draw(BernoulliLogit(t[0])).value();
+    const auto a = draw(BernoulliLogit(t[0])).value();
     return S(a == draw(Bernoulli(0.5)).value() ? 1.0 : -1.0);
   };
   const Diagnosis d = diagnose(lost, Eigen::VectorXd::Zero(1), {.candidates = {ScoreFunction{}}, .threads = 1});
