@@ -120,6 +120,7 @@ Minimum descend(const Program<double>& program, const Eigen::VectorXd& from, con
   options.samples = static_cast<std::uint64_t>(std::max(2.0, std::round(settings.samples / method.runs_per_draw)));
   options.seed = seed;
   options.threads = 1;
+  options.display = Display::none;
   return minimize(program, from, method.estimator, Adam{method.rate}, options);
 }
 

@@ -64,6 +64,7 @@
 #include <stoat/estimators/smoothed.hpp>
 #include <stoat/estimators/vimco.hpp>
 #include <stoat/estimators/without_replacement.hpp>
+#include <stoat/optim/constraints.hpp>
 #include <stoat/optim/optimizer.hpp>
 #include <stoat/optim/schedule.hpp>
 #include <stoat/program/block.hpp>

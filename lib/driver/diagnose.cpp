@@ -52,9 +52,9 @@ struct Sums {
   double score = 0, replay = 0, bias = 0, bias_square = 0;
 };
 
-class Diagnosis {
+class ReplayDiagnosis {
  public:
-  Diagnosis(const Program<double>& program, const Eigen::VectorXd& theta, const DiagnoseOptions& options)
+  ReplayDiagnosis(const Program<double>& program, const Eigen::VectorXd& theta, const DiagnoseOptions& options)
       : options_(options), trace_(program, theta, options.max_draws), directions_(directions(theta.size())) {}
 
   ReplayDiagnostics run() {
@@ -69,7 +69,10 @@ class Diagnosis {
   void measure_cost() {
     result_.cost_runs = cost_runs_per_path * options_.paths;
     std::vector<double> costs;
-    for (std::uint64_t i = 0; i < result_.cost_runs; ++i) costs.push_back(trace_.run({options_.seed, i, Purpose::pilot}));
+    for (std::uint64_t i = 0; i < result_.cost_runs; ++i) {
+      choose_datum(i);
+      costs.push_back(trace_.run({options_.seed, i, Purpose::pilot}));
+    }
     const double n = static_cast<double>(costs.size());
     for (const double f : costs) mean_cost_ += f / n;
     double second = 0, fourth = 0;
@@ -157,7 +160,13 @@ class Diagnosis {
     return s.outcome;
   }
 
+  /// Of a program over data, the next one.
+  void choose_datum(std::uint64_t i) {
+    if (trace_.data() > 0) trace_.set_datum(i % trace_.data());
+  }
+
   void add_path(std::uint64_t path) {
+    choose_datum(path);
     trace_.run({options_.seed, path});
     trace_.record(Outcomes::variables);
     changes_.clear();
@@ -401,7 +410,7 @@ class Diagnosis {
 ReplayDiagnostics diagnose_replays(const Program<double>& program, const Eigen::VectorXd& theta, const DiagnoseOptions& options) {
   if (options.paths < 2)
     throw InvalidArgument("diagnose_replays: " + outside("paths", static_cast<double>(options.paths), "[2, infinity)"));
-  return Diagnosis(program, theta, options).run();
+  return ReplayDiagnosis(program, theta, options).run();
 }
 
 }  // namespace stoat

@@ -128,28 +128,28 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
   Deal deal(traces_[0]->data(), options.seed);
   double mean_cost = 0;
   if (estimator.uses_mean() && learner_ == estimator) {
-    mean_cost = last_mean_;  // of the samples before
+    mean_cost = memory_.last_mean;  // of the samples before
   } else if (estimator.uses_mean()) {
     for (std::uint64_t i = 0; i < pilot_runs; ++i) {
       traces_[0]->set_datum(deal(first_index + i));
-      mean_cost +=
-          static_cast<double>(traces_[0]->run({options.seed, pilots_ + i, Purpose::pilot})) / static_cast<double>(pilot_runs);
+      mean_cost += static_cast<double>(traces_[0]->run({options.seed, memory_.pilots + i, Purpose::pilot})) /
+                   static_cast<double>(pilot_runs);
     }
-    pilots_ += pilot_runs;
+    memory_.pilots += pilot_runs;
     result.work += traces_[0]->take_work();
   }
-  if (learner_ != estimator || relearn_ <= drawn_) {
+  if (learner_ != estimator || memory_.relearn <= memory_.drawn) {
     // What was learnt at one theta serves others nearby, too: it is learnt again when the samples since have cost ten times as
     // much as learning it did.
-    traces_[0]->set_datum(deal(first_index));
-    learned_ = estimator.learn(*traces_[0], {options.seed, pilots_});
-    pilots_ += PilotContext::most_runs;
-    learner_ = estimator;
+    memory_.theta = theta, memory_.first_index = first_index, memory_.first_run = memory_.pilots;
+    learn(estimator, options.seed);
+    memory_.pilots += PilotContext::most_runs;
     const Work work = traces_[0]->take_work();
     result.work += work;
-    relearn_ = learned_ ? drawn_ + static_cast<std::uint64_t>(10 * work.runs) : std::numeric_limits<std::uint64_t>::max();
+    memory_.relearn =
+        learned_ ? memory_.drawn + static_cast<std::uint64_t>(10 * work.runs) : std::numeric_limits<std::uint64_t>::max();
   }
-  drawn_ += samples;
+  memory_.drawn += samples;
   std::vector<typename Trace<T>::Notes> notes_before;
   for (auto& trace : traces_) notes_before.push_back(trace->notes());
 
@@ -234,7 +234,7 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
     if (seconds >= options.time_limit) break;
   }
 
-  last_mean_ = result.moments.mean[0];
+  memory_.last_mean = result.moments.mean[0];
   result.note = estimator.note(learned_.get());
   result.notes.first_comparison = no_site;
   for (std::size_t t = 0; t < traces_.size(); ++t) {
@@ -249,6 +249,22 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
   if (result.notes.recordings == 0) result.tape_bytes = 0;  // what an earlier estimator left there
   result.seconds = since(start);
   return result;
+}
+
+template <class T>
+void MonteCarlo<T>::learn(const AnyEstimator& estimator, std::uint64_t seed) {
+  Deal deal(traces_[0]->data(), seed);
+  traces_[0]->set_datum(deal(memory_.first_index));
+  learned_ = estimator.learn(*traces_[0], {seed, memory_.first_run});
+  learner_ = estimator;
+}
+
+template <class T>
+void MonteCarlo<T>::restore(const Memory& memory, const AnyEstimator& estimator, std::uint64_t seed) {
+  memory_ = memory;
+  traces_[0]->set_parameters(memory.theta);
+  learn(estimator, seed);
+  traces_[0]->take_work();  // it was counted when it was done first
 }
 
 template class MonteCarlo<float>;

@@ -59,6 +59,7 @@ Curve minimised(const Program<double>& program, const Eigen::VectorXd& theta, co
   minimizing.seed = seed;
   minimizing.threads = 1;
   minimizing.average = 0;
+  minimizing.display = Display::none;
   minimizing.max_draws = options.max_draws;
   Curve curve;
   try {

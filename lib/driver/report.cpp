@@ -5,12 +5,15 @@
 #include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <system_error>
 
+#include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <stoat/error.hpp>
@@ -89,24 +92,30 @@ double normal_upper_quantile(double q) {
 
 void write_file(const fs::path& path, std::string_view content) {
   const auto fail = [&](const std::string& why) { throw Error("cannot write " + path.string() + ": " + why); };
-  const auto write = [&](const fs::path& file) {
-    errno = 0;
-    std::ofstream out(file, std::ios::binary);
-    out.write(content.data(), static_cast<std::streamsize>(content.size()));
-    out.close();
-    return out ? 0 : (errno != 0 ? errno : EIO);
+  const auto write = [&](const fs::path& file, bool durable) {
+    const int out = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (out < 0) return errno;
+    int code = 0;
+    for (std::string_view rest = content; !rest.empty() && code == 0;) {
+      const ssize_t written = ::write(out, rest.data(), rest.size());
+      if (written >= 0) rest.remove_prefix(static_cast<std::size_t>(written));
+      else if (errno != EINTR) code = errno;
+    }
+    if (durable && code == 0 && ::fsync(out) != 0) code = errno;
+    if (::close(out) != 0 && code == 0) code = errno;
+    return code;
   };
   if (path.empty()) fail("empty path");
   std::error_code error;
   if (fs::is_directory(path, error)) fail("it is a directory");
   if (fs::exists(path, error) && !fs::is_regular_file(path, error)) {  // a pipe or a device: nothing to replace
-    if (const int code = write(path)) fail(std::strerror(code));
+    if (const int code = write(path, false)) fail(std::strerror(code));
     return;
   }
   const fs::path target = fs::exists(path, error) ? fs::canonical(path) : path;  // keep symbolic links
   fs::path temporary = target;
   temporary += ".tmp" + std::to_string(::getpid());
-  if (const int code = write(temporary)) {
+  if (const int code = write(temporary, true)) {
     fs::remove(temporary, error);
     fail(std::strerror(code));
   }
@@ -164,6 +173,22 @@ std::string shell_quoted(std::string text) {
   return "'" + text + "'";
 }
 
+/// Runs a shell command: its output, on both channels, and its exit status; none if no shell could be started.
+struct Finished {
+  std::string output;
+  int status = -1;
+};
+Finished run_shell(const std::string& command) {
+  Finished finished;
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  if (pipe == nullptr) return finished;
+  std::array<char, 512> buffer;
+  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) finished.output.append(buffer.data(), n);
+  const int status = ::pclose(pipe);
+  finished.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return finished;
+}
+
 }  // namespace
 
 Plots gnuplot(const std::string& script, std::size_t plots) {
@@ -186,6 +211,40 @@ Plots gnuplot(const std::string& script, std::size_t plots) {
     result.problem = "gnuplot left out some plots: " + read(directory.path() / "log").substr(0, 400);
   }
   return result;
+}
+
+std::string gnuplot_text(const std::string& text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("''") : std::string(1, c);
+  return out + "'";
+}
+
+void plot(const fs::path& file, int width, int height, const std::string& csv, const std::string& commands) {
+  const bool svg = file.extension() == ".svg";
+  if (!svg && file.extension() != ".png")
+    throw InvalidArgument("cannot plot to " + file.string() + ": it ends in neither .svg nor .png");
+  fs::path data = file, script = file;
+  data.replace_extension(".csv");
+  script.replace_extension(".gp");
+  const std::string size = std::to_string(width) + "," + std::to_string(height);
+  write_file(data, csv);
+  write_file(script, (svg ? "set terminal svg size " + size + " dynamic font 'sans,13' background 'white'\n"
+                          : "set terminal pngcairo size " + size + " font 'sans,11'\n") +
+                         "set output " + gnuplot_text(file.filename().string()) +
+                         "\ndata = " + gnuplot_text(data.filename().string()) +
+                         "\nset datafile separator ','\nset encoding utf8\nset tics out nomirror\n" + commands);
+
+  const auto fail = [&](const std::string& why) {
+    std::error_code ignored;
+    fs::remove(file, ignored);
+    throw Error("cannot plot to " + file.string() + ": " + why);
+  };
+  const std::string folder = file.has_parent_path() ? file.parent_path().string() : ".";
+  const Finished run =
+      run_shell("{ cd " + shell_quoted(folder) + " && gnuplot -d " + shell_quoted("./" + script.filename().string()) + "; } 2>&1");
+  if (run.status == 127) fail("gnuplot is not installed");
+  std::error_code error;
+  if (run.status != 0 || fs::file_size(file, error) == 0 || error) fail("gnuplot failed: " + run.output.substr(0, 400));
 }
 
 }  // namespace stoat::report

@@ -13,16 +13,6 @@
 namespace stoat {
 namespace {
 
-const std::vector<AnyEstimator>& usual_candidates() {
-  static const std::vector<AnyEstimator> list = {
-      ScoreFunction{},         ScoreFunctionMartingale{},
-      LeaveOneOut{2},          StochasticDerivative{1},
-      StochasticDerivative{4}, DebiasedSurrogate{1},
-      DebiasedSurrogate{8},    DebiasedSurrogate{.replays = 4, .choice = SiteChoice::neyman, .residuals = true, .pilot = 100},
-  };
-  return list;
-}
-
 /// One candidate in the pilot.
 struct Trial {
   std::string name;
@@ -37,9 +27,21 @@ struct Choice {
   double residual_order = std::numeric_limits<double>::quiet_NaN();
 };
 
-const std::vector<AnyEstimator>& candidates_of(const Auto& a) { return a.candidates.empty() ? usual_candidates() : a.candidates; }
+const std::vector<AnyEstimator>& candidates_of(const Auto& a) {
+  return a.candidates.empty() ? Auto::usual_candidates() : a.candidates;
+}
 
 }  // namespace
+
+const std::vector<AnyEstimator>& Auto::usual_candidates() {
+  static const std::vector<AnyEstimator> list = {
+      ScoreFunction{},         ScoreFunctionMartingale{},
+      LeaveOneOut{2},          StochasticDerivative{1},
+      StochasticDerivative{4}, DebiasedSurrogate{1},
+      DebiasedSurrogate{8},    DebiasedSurrogate{.replays = 4, .choice = SiteChoice::neyman, .residuals = true, .pilot = 100},
+  };
+  return list;
+}
 
 int Auto::keys() const {
   int most = 1;

@@ -3,11 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
-#include <system_error>
 #include <vector>
-
-#include <sys/wait.h>
 
 #include <stoat/driver/report.hpp>
 #include <stoat/error.hpp>
@@ -17,50 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using report::exact;
-
-/// Text between single quotes; a quote inside becomes what the shell or gnuplot reads as one.
-std::string quoted(const std::string& text, const char* quote) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? std::string(quote) : std::string(1, c);
-  return out + "'";
-}
-std::string for_shell(const std::string& text) { return quoted(text, "'\\''"); }
-std::string for_gnuplot(const std::string& text) { return quoted(text, "''"); }
-
-/// The picture at `file` from the data (CSV) and the commands that plot it; these name the data by the variable `data`.
-void draw(const fs::path& file, int width, int height, const std::string& csv, const std::string& commands) {
-  const bool svg = file.extension() == ".svg";
-  if (!svg && file.extension() != ".png")
-    throw InvalidArgument("cannot plot to " + file.string() + ": it ends in neither .svg nor .png");
-  fs::path data = file, script = file;
-  data.replace_extension(".csv");
-  script.replace_extension(".gp");
-  const std::string size = std::to_string(width) + "," + std::to_string(height);
-  report::write_file(data, csv);
-  report::write_file(script, (svg ? "set terminal svg size " + size + " dynamic font 'sans,13' background 'white'\n"
-                                  : "set terminal pngcairo size " + size + " font 'sans,11'\n") +
-                                 "set output " + for_gnuplot(file.filename().string()) +
-                                 "\ndata = " + for_gnuplot(data.filename().string()) +
-                                 "\nset datafile separator ','\nset encoding utf8\nset tics out nomirror\n" + commands);
-
-  const auto fail = [&](const std::string& why) {
-    std::error_code ignored;
-    fs::remove(file, ignored);
-    throw Error("cannot plot to " + file.string() + ": " + why);
-  };
-  const std::string folder = file.has_parent_path() ? file.parent_path().string() : ".";
-  const std::string command =
-      "{ cd " + for_shell(folder) + " && gnuplot -d " + for_shell("./" + script.filename().string()) + "; } 2>&1";
-  std::FILE* pipe = ::popen(command.c_str(), "r");
-  if (pipe == nullptr) fail("no shell could be started");
-  std::string output;
-  std::array<char, 512> buffer;
-  while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) output.append(buffer.data(), n);
-  const int status = ::pclose(pipe);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) fail("gnuplot is not installed");
-  std::error_code error;
-  if (status != 0 || fs::file_size(file, error) == 0 || error) fail("gnuplot failed: " + output.substr(0, 400));
-}
+using report::plot;
 
 struct Panel {
   std::string name;
@@ -84,7 +37,7 @@ void plot_panels(const std::vector<Panel>& panels, std::size_t sample, double dt
   const int steps = panels[0].events.steps(), units = panels[0].events.units(), count = static_cast<int>(panels.size());
   // Points nearly as large as the space that a spike has, between a quarter and a whole of gnuplot's point.
   const double size = std::clamp(60.0 / std::max(units, steps), 0.25, 1.0);
-  std::string commands = "unset key\nset xlabel 'time (ms)'\nset ylabel " + for_gnuplot(rows) + "\nset xrange [" +
+  std::string commands = "unset key\nset xlabel 'time (ms)'\nset ylabel " + report::gnuplot_text(rows) + "\nset xrange [" +
                          exact(-500 * dt) + ":" + exact(1000 * (steps - 0.5) * dt) + "]\nset yrange [" + exact(units - 0.5) +
                          ":-0.5]\nset multiplot layout 1," + std::to_string(count) + "\n";
   for (int k = 0; k < count; ++k) {
@@ -93,7 +46,7 @@ void plot_panels(const std::vector<Panel>& panels, std::size_t sample, double dt
     commands += "plot data skip 1 using ($1 == " + std::to_string(k) + " ? $2 : NaN):3 with points pt 7 ps " + exact(size) +
                 " lc rgb 'black', NaN\n";
   }
-  draw(file, count > 1 ? 1000 : 640, 420, csv, commands + "unset multiplot\n");
+  plot(file, count > 1 ? 1000 : 640, 420, csv, commands + "unset multiplot\n");
 }
 
 }  // namespace
@@ -139,13 +92,13 @@ void plot_weights(const Eigen::Ref<const Eigen::MatrixXd>& weights, const fs::pa
   for (int bin = 0; bin < bins; ++bin)
     block += exact(limit * ((2 * bin + 1.0) / bins - 1)) + ',' + std::to_string(histogram[static_cast<std::size_t>(bin)]) + '\n';
 
-  draw(file, 1000, 420, csv,
+  plot(file, 1000, 420, csv,
        "$histogram << EOD\n" + block +
            "EOD\nunset key\nset multiplot layout 1,2\n"
            "set palette defined (-1 '#2166ac', 0 'white', 1 '#b2182b')\nset cbrange [" +
-           exact(-limit) + ":" + exact(limit) + "]\nset cblabel 'weight'\nset xlabel " + for_gnuplot(columns) + "\nset ylabel " +
-           for_gnuplot(rows) + "\nset xrange [-0.5:" + exact(static_cast<double>(weights.cols()) - 0.5) + "]\nset yrange [" +
-           exact(static_cast<double>(weights.rows()) - 0.5) + ":-0.5]\nplot data matrix with image\n" +
+           exact(-limit) + ":" + exact(limit) + "]\nset cblabel 'weight'\nset xlabel " + report::gnuplot_text(columns) +
+           "\nset ylabel " + report::gnuplot_text(rows) + "\nset xrange [-0.5:" + exact(static_cast<double>(weights.cols()) - 0.5) +
+           "]\nset yrange [" + exact(static_cast<double>(weights.rows()) - 0.5) + ":-0.5]\nplot data matrix with image\n" +
            "set xlabel 'weight'\nset ylabel 'entries'\nset xrange [" + exact(-limit) + ":" + exact(limit) +
            "]\nset yrange [0:*]\nset style fill solid\nset boxwidth 1 relative\n"
            "plot $histogram using 1:2 with boxes lc rgb '#7f8792'\nunset multiplot\n");
@@ -169,13 +122,13 @@ void plot_learning(const std::vector<LearningCurve>& curves, const fs::path& fil
              style + " lc rgb '" + colours[k % colours.size()] + "' ";
     };
     for (const int panel : {0, 1})
-      lines[static_cast<std::size_t>(panel)] += (k > 0 ? ", " : "") + plot(3 + panel, "dt 3") + "title " +
-                                                for_gnuplot(curves[k].name + ", training") + ", " + plot(5 + panel, "dt 1") +
-                                                "title " + for_gnuplot(curves[k].name + ", validation");
+      lines[static_cast<std::size_t>(panel)] +=
+          (k > 0 ? ", " : "") + plot(3 + panel, "dt 3") + "title " + report::gnuplot_text(curves[k].name + ", training") + ", " +
+          plot(5 + panel, "dt 1") + "title " + report::gnuplot_text(curves[k].name + ", validation");
   }
   if (last == 0) throw InvalidArgument("plot_learning: there is no epoch");
   // A point outside of the axes, so that quantities that were not measured leave an empty plot and no error.
-  draw(file, 1000, 420, csv,
+  plot(file, 1000, 420, csv,
        "set datafile missing 'NaN'\nset multiplot layout 1,2\nset xlabel 'epoch'\nset xrange [1:" +
            std::to_string(std::max(2, last)) +
            "]\nset grid lw 0.5 lc rgb '#cccccc'\nset key top right\nset ylabel 'loss'\nset yrange [0:*]\nplot " + lines[0] +

@@ -1,9 +1,9 @@
 // What a training shows while it runs.
 #pragma once
 
-#include <chrono>
 #include <string>
 
+#include <stoat/driver/progress.hpp>
 #include <stoat/snn/train.hpp>
 
 namespace stoat::snn {
@@ -13,23 +13,15 @@ class ProgressReport {
  public:
   /// `done` epochs of `epochs` were done before.
   ProgressReport(Display display, int done, int epochs);
-  ~ProgressReport();
-  ProgressReport(const ProgressReport&) = delete;
-  ProgressReport& operator=(const ProgressReport&) = delete;
 
   /// Within an epoch: the fraction of it that is done, and its loss so far.
   void batch(double fraction, double loss);
   void epoch(const Epoch& epoch);
 
  private:
-  using Clock = std::chrono::steady_clock;
-  std::string time_left(double done) const;
-  void draw(double done, const std::string& text);
-
-  bool bar_, lines_;
-  int first_, done_, epochs_;
-  Clock::time_point start_ = Clock::now(), drawn_{};
-  bool open_ = false;  ///< a bar is on the line
+  bool shows_bar_, lines_;
+  int done_, epochs_;
+  stoat::detail::ProgressBar bar_;
   std::string validation_;
 };
 

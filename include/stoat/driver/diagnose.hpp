@@ -1,18 +1,25 @@
-// stoat/driver/diagnose.hpp: what a program does to replay estimators, and which of its draws are to blame.
+// stoat/driver/diagnose.hpp: what a program does to gradient estimators, and which of its draws are to blame.
 //
-// A moderate number of paths is recorded, and on each of them every alternative of every draw is replayed. From these changes of
-// the cost follow the noise that replays cannot remove, the noise of choosing few of them, and whether a surrogate adjoint
-// explains them well enough to pay off: before any estimator is run for long.
+//   Diagnosis d = diagnose(program, theta, {.relative_error = 0.01});
+//   std::cout << d;                                                      // draws, laws, noise, bias, and what the gradient will
+//   cost estimate(program, theta, *d.recommended, {.samples = d.samples});
+//
+// diagnose_replays is the part about replays alone. A moderate number of paths is recorded, and on each of them every alternative
+// of every draw is replayed. From these changes of the cost follow the noise that replays cannot remove, the noise of choosing few
+// of them, and whether a surrogate adjoint explains them well enough to pay off: before any estimator is run for long.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <iosfwd>
+#include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <Eigen/Core>
 
-#include <stoat/program/program.hpp>
+#include <stoat/estimators/estimator.hpp>
 
 namespace stoat {
 
@@ -64,5 +71,72 @@ struct ReplayDiagnostics {
 /// Throws InvalidArgument for fewer than 2 paths, and whatever the program throws.
 ReplayDiagnostics diagnose_replays(const Program<double>& program, const Eigen::VectorXd& theta,
                                    const DiagnoseOptions& options = {});
+
+struct DiagnosisOptions {
+  double relative_error = 0.01;            ///< what is wanted: the standard error of the gradient as a fraction of its length ...
+  double target_error = 0;                 ///< ... or, if positive, itself: the root of the sum of its squares over the coordinates
+  std::vector<AnyEstimator> candidates{};  ///< empty: those of Auto, straight-through and, for a few draws, enumeration
+  std::uint64_t pilot = 256;               ///< gradient draws of each candidate
+  /// Bounds on the work: sites and parameters that the pilot of a candidate visits (fewer draws then, but 16 in any case), replays
+  /// of diagnose_replays (left out if two paths need more), and seconds after which no further candidate is begun; the last one
+  /// alone makes a result depend on the machine.
+  double max_visits = 2e7;
+  std::uint64_t max_replays = 20'000;
+  double time_limit = 60;
+  std::uint64_t seed = 1;
+  int threads = 0;
+  std::size_t max_draws = std::size_t{1} << 24;
+};
+
+/// The draws of one law: mean numbers per run.
+struct LawUse {
+  std::string law;
+  double sites = 0, active = 0;  ///< all, and those whose parameters depend on theta
+  double steering = 0;           ///< outcome read as bool or integer, which may decide what the program does
+  double arithmetic = 0;         ///< outcome that depends on theta and entered arithmetic: where a surrogate gradient flows
+};
+
+/// What one estimator did in the pilot, and what it needs for the wanted error.
+struct Candidate {
+  std::string estimator;
+  bool unbiased = true;
+  std::string skipped;                       ///< why it did not run; empty if it did
+  std::uint64_t pilot = 0;                   ///< draws
+  double variance = 0, variance_error = 0;   ///< trace of the covariance of one draw
+  double work = 0, seconds = 0;              ///< of one draw: runs and sweeps; seconds of one thread
+  double setup_work = 0, setup_seconds = 0;  ///< before the first draw
+  /// Distance of its mean from the gradient as a fraction of the gradient's length, and the least that could be told; 0 if
+  /// unbiased.
+  double bias = 0, detectable_bias = 0;
+  std::uint64_t samples = 0;  ///< draws until the standard error is the wanted one; the bias stays
+  double total_work = 0, total_seconds = 0;
+};
+
+struct Diagnosis {
+  Eigen::Index parameters = 0;
+  std::size_t data = 0;
+  std::uint64_t recorded = 0;  ///< runs that the counts are means over
+  double sites = 0, active = 0, steering = 0, arithmetic = 0;
+  std::size_t fewest_sites = 0, most_sites = 0;
+  std::vector<LawUse> laws;                       ///< most sites first
+  double comparisons = 0;                         ///< per run, of continuous values that depend on theta
+  double run_seconds = 0, recording_seconds = 0;  ///< of one run
+  double value = 0, value_error = 0;
+  double gradient_length = 0, gradient_error = 0;  ///< by the unbiased candidate that knows it best
+  bool resolved = false;                           ///< the length is told from zero
+  std::optional<ReplayDiagnostics> replays;        ///< if they were made
+  std::vector<Candidate> candidates;               ///< unbiased ones first, least total_work first, skipped ones last
+  double wanted_error = 0;                         ///< of the gradient
+  std::optional<AnyEstimator> recommended;         ///< the first one, if any could run
+  std::uint64_t samples = 0;                       ///< of it, for the wanted error
+  int threads = 1;                                 ///< that total_seconds counts on
+  std::vector<std::string> notes;                  ///< what to make of it, in words
+};
+std::ostream& operator<<(std::ostream& out, const Diagnosis& diagnosis);
+
+/// Records some runs of a program, replays them, and tries estimators briefly: what is drawn, what steers control flow, where noise
+/// and the bias of surrogates come from, which estimator to use and what it will cost for a given error. The costs are forecasts
+/// from a variance that has an error itself. Throws InvalidArgument for options out of range and whatever the program throws.
+Diagnosis diagnose(const Program<double>& program, const Eigen::VectorXd& theta, const DiagnosisOptions& options = {});
 
 }  // namespace stoat

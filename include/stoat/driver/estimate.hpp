@@ -121,13 +121,25 @@ class MonteCarlo {
   Result sample(const Eigen::VectorX<T>& theta, const AnyEstimator& estimator, const Options& options, std::uint64_t first_index,
                 const Eigen::MatrixXd& projections, const Observables& observables = {});
 
+  /// What goes from one call of sample() to the next. What an estimator learnt is told by where it did, for it can learn it again.
+  struct Memory {
+    std::uint64_t drawn = 0, relearn = 0;          ///< samples so far, and after how many to learn again
+    std::uint64_t pilots = 0;                      ///< pilot runs so far
+    double last_mean = 0;                          ///< mean cost of the last samples
+    Eigen::VectorX<T> theta{};                     ///< where the estimator learnt, ...
+    std::uint64_t first_index = 0, first_run = 0;  ///< ... before which sample and from which pilot run on
+  };
+  const Memory& memory() const { return memory_; }
+  /// Goes on as the one whose memory it was, with the same bits: the same program, estimator and seed.
+  void restore(const Memory& memory, const AnyEstimator& estimator, std::uint64_t seed);
+
  private:
+  void learn(const AnyEstimator& estimator, std::uint64_t seed);
+
   std::vector<std::unique_ptr<Trace<T>>> traces_;
-  std::optional<AnyEstimator> learner_;    ///< who learned last ...
-  std::shared_ptr<const void> learned_;    ///< ... and what
-  std::uint64_t drawn_ = 0, relearn_ = 0;  ///< samples so far, and after how many to learn again
-  double last_mean_ = 0;                   ///< mean cost of its last samples
-  std::uint64_t pilots_ = 0;               ///< pilot runs so far
+  std::optional<AnyEstimator> learner_;  ///< who learned last ...
+  std::shared_ptr<const void> learned_;  ///< ... and what
+  Memory memory_;
 };
 
 /// Notes of a result in words.

@@ -25,7 +25,8 @@ std::string aligned(const std::vector<std::vector<std::string>>& table, bool tra
 /// x such that a standard normal exceeds it with probability q in (0, 1).
 double normal_upper_quantile(double q);
 
-/// Replaces the file in one step (temporary file, rename). Throws Error naming the path.
+/// Replaces the file in one step (temporary file, fsync, rename): after a crash the old content is there or the new one. Throws
+/// Error naming the path.
 void write_file(const std::filesystem::path& path, std::string_view content);
 
 /// The SVG elements that one gnuplot run made.
@@ -35,5 +36,12 @@ struct Plots {
 };
 /// Runs one script for all plots; plot i is what the script wrote to 'i.svg' in its working directory.
 Plots gnuplot(const std::string& script, std::size_t plots);
+
+/// A picture of so many pixels at `file`, whose ending, .svg or .png, chooses the format. Its data, x.csv, and the gnuplot script,
+/// x.gp, lie beside it; the commands name the data by the variable `data`. Throws InvalidArgument for another ending, and Error,
+/// naming the file, if one cannot be written, if gnuplot is not installed or if it fails; data and script stay then.
+void plot(const std::filesystem::path& file, int width, int height, const std::string& csv, const std::string& commands);
+/// Text as a gnuplot string, in single quotes.
+std::string gnuplot_text(const std::string& text);
 
 }  // namespace stoat::report

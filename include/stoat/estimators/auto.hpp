@@ -12,8 +12,10 @@ namespace stoat {
 /// interactions that straight-through leaves unexplained: sum_i v_i E r_i^2 / Var f, with the variance v_i of a coin and the
 /// residual r_i of its replay. Below 1 one replay beats a score function; far above 1 flips spread and replays lose.
 struct Auto {
-  std::vector<AnyEstimator> candidates{};  ///< empty: score functions, replays with and without controls
+  std::vector<AnyEstimator> candidates{};  ///< empty: usual_candidates()
   int pilot = 64;                          ///< gradient draws of each candidate
+  /// Score functions, replays with and without controls.
+  static const std::vector<AnyEstimator>& usual_candidates();
   static constexpr bool unbiased = true;
   static constexpr bool uses_mean = true;
   int keys() const;

@@ -14,6 +14,7 @@
 
 #include <Eigen/Core>
 
+#include <stoat/driver/progress.hpp>
 #include <stoat/estimators/estimator.hpp>
 #include <stoat/optim/optimizer.hpp>
 #include <stoat/optim/schedule.hpp>
@@ -38,13 +39,7 @@ struct Epoch {
   double seconds = 0;
 };
 
-/// How progress is shown on standard error.
-enum class Display {
-  automatic,  ///< a bar on a terminal, else lines
-  bar,        ///< one line that is drawn again and again, with the time left
-  lines,      ///< a line for every epoch
-  none,
-};
+using stoat::Display;
 
 /// What tells which epoch is best.
 enum class Monitor { loss, accuracy };
@@ -70,7 +65,7 @@ struct TrainOptions {
   int checkpoint_every = 1;
   /// Called after every epoch, with the parameters; false ends the training.
   std::function<bool(const Epoch& epoch, const Eigen::VectorXd& theta)> callback{};
-  Display progress = Display::automatic;
+  Display progress = Display::automatic;  ///< not on a terminal: lines
 };
 
 struct Training {

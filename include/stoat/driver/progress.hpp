@@ -1,0 +1,52 @@
+// stoat/driver/progress.hpp: what a long computation shows while it runs.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace stoat {
+
+/// How progress is shown on standard error.
+enum class Display {
+  automatic,  ///< a bar on a terminal; elsewhere lines, or nothing, as the function says
+  bar,        ///< one line that is drawn again and again, with the time left
+  lines,      ///< a line for every step that is worth one
+  none,
+};
+
+namespace detail {
+
+/// "0:07", "2:05:13"
+std::string clock(double seconds);
+
+/// Standard error is a terminal.
+bool on_terminal();
+
+/// A bar on standard error with the time left.
+class ProgressBar {
+ public:
+  /// `done` of `all` steps were done before; a step is called `unit`.
+  ProgressBar(std::string unit, int done, int all) : unit_(std::move(unit)), first_(done), all_(all) {}
+  /// Ends the line.
+  ~ProgressBar();
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+
+  /// `done` may be a fraction of a step. `text` is what to tell beside it.
+  void draw(double done, const std::string& text);
+  /// A tenth of a second went by since it was drawn last.
+  bool due() const { return Clock::now() - drawn_ > std::chrono::milliseconds(100); }
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+  /// "0:07 left"; empty before the first step is done.
+  std::string time_left(double done) const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::string unit_;
+  int first_, all_;
+  Clock::time_point start_ = Clock::now(), drawn_{};
+  bool open_ = false;  ///< a bar is on the line
+};
+
+}  // namespace detail
+}  // namespace stoat
