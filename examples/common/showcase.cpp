@@ -263,6 +263,19 @@ Program<double> along(const Program<double>& program, const Eigen::VectorXd& the
   };
 }
 
+Exact differentiated(const std::function<double(const Eigen::VectorXd&)>& value, const Eigen::VectorXd& theta,
+                     const std::string& source, double step) {
+  Exact x;
+  x.value = value(theta);
+  x.gradient.resize(theta.size());
+  x.source = source;
+  for (Eigen::Index j = 0; j < theta.size(); ++j) {
+    const Eigen::VectorXd h = step * Eigen::VectorXd::Unit(theta.size(), j);
+    x.gradient[j] = (8 * (value(theta + h) - value(theta - h)) - (value(theta + 2 * h) - value(theta - 2 * h))) / (12 * step);
+  }
+  return x;
+}
+
 int run(const Showcase& showcase, int argc, const char* const* argv) {
   Settings settings;
   settings.out = "report/" + showcase.name;

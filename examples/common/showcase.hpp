@@ -65,6 +65,10 @@ struct Showcase {
 stoat::Program<double> along(const stoat::Program<double>& program, const Eigen::VectorXd& theta,
                              const Eigen::MatrixXd& directions);
 
+/// Value and gradient of a smooth function that is known without noise, by central differences of fourth order.
+stoat::Exact differentiated(const std::function<double(const Eigen::VectorXd&)>& value, const Eigen::VectorXd& theta,
+                            const std::string& source, double step = 1e-3);
+
 /// Estimates, compares and minimises as the options in argv say (--quick, --samples, --seed, --threads, --out, --help); prints
 /// tables and writes a page with figures. Returns the exit code: 0, 1 after an error, 2 if an option is wrong.
 int run(const Showcase& showcase, int argc, const char* const* argv);

@@ -18,28 +18,11 @@ namespace agreement {
 /// Standard errors that an estimate may be off: a false alarm once in 1.7 million choices of the seed, for each number checked.
 inline constexpr double bound = 5;
 
-/// Value and gradient of an expected cost, known independently of the library.
-struct Truth {
-  double value;
-  Eigen::VectorXd gradient;
-};
-
-/// The program's exact truth, by central differences of `value`, a smooth function of theta.
-template <class Value>
-Truth differentiated(const Value& value, const Eigen::VectorXd& theta, double step = 1e-5) {
-  Truth truth{value(theta), Eigen::VectorXd(theta.size())};
-  for (Eigen::Index j = 0; j < theta.size(); ++j) {
-    Eigen::VectorXd up = theta, down = theta;
-    up[j] += step, down[j] -= step;
-    truth.gradient[j] = (value(up) - value(down)) / (2 * step);
-  }
-  return truth;
-}
-
 /// Value and gradient by an estimator, each within `bound` standard errors; every error must be below `power` times the norm of the
 /// truth's gradient, so that a wrong gradient would be seen.
 inline void check_estimate(const stoat::Program<double>& program, const Eigen::VectorXd& theta,
-                           const stoat::AnyEstimator& estimator, const Truth& truth, std::uint64_t samples, double power = 0.1) {
+                           const stoat::AnyEstimator& estimator, const stoat::Exact& truth, std::uint64_t samples,
+                           double power = 0.1) {
   const stoat::Estimate e = stoat::estimate(program, theta, estimator, {.samples = samples, .seed = 2024});
   CAPTURE(e.estimator);
   REQUIRE(e.gradient.size() == truth.gradient.size());
@@ -55,7 +38,7 @@ inline void check_estimate(const stoat::Program<double>& program, const Eigen::V
 }
 
 /// The two ways to an unbiased gradient: replays, and score functions.
-inline void check_estimates(const stoat::Program<double>& program, const Eigen::VectorXd& theta, const Truth& truth,
+inline void check_estimates(const stoat::Program<double>& program, const Eigen::VectorXd& theta, const stoat::Exact& truth,
                             std::uint64_t samples, double power = 0.1) {
   check_estimate(program, theta, stoat::StochasticDerivative{2}, truth, samples, power);
   check_estimate(program, theta, stoat::DebiasedSurrogate{2}, truth, samples, power);

@@ -46,9 +46,9 @@ Eigen::VectorXd expected_life(int steps) {
   return life;
 }
 
-agreement::Truth truth(int steps, double p) {
+stoat::Exact truth(int steps, double p) {
   const Eigen::VectorXd life = expected_life(steps);
-  agreement::Truth truth{0, at(0)};
+  stoat::Exact truth{0, at(0), "all boards"};
   for (unsigned b = 0; b < boards; ++b) {
     const int n = std::popcount(b);
     const double chance = std::pow(p, n) * std::pow(1 - p, 9 - n);
@@ -71,7 +71,7 @@ TEST_CASE("the game of life on 9 cells has the published expectations") {
                          {2, 0.5, 1.74836, 5.097584},
                          {10, 0.5, 0.9508198006, 0.1444636450}};
   for (const Known& k : known) {
-    const agreement::Truth t = truth(k.steps, k.p);
+    const stoat::Exact t = truth(k.steps, k.p);
     CHECK(t.value == doctest::Approx(k.value).epsilon(1e-9));
     CHECK(t.gradient[0] == doctest::Approx(k.derivative).epsilon(1e-9));
   }
@@ -85,7 +85,7 @@ TEST_CASE("one step of it, enumerated") {
 
 TEST_CASE("three steps of it, estimated, and its plain twin") {
   for (const double p : {0.3, 0.5}) {
-    const agreement::Truth t = truth(3, p);
+    const stoat::Exact t = truth(3, p);
     agreement::check_estimates(GameOfLife{.half = 1, .steps = 3}, at(p), t, 20'000);
     agreement::check_plain(PlainGameOfLife{.half = 1, .steps = 3}, at(p), t.value, 100'000);
   }
