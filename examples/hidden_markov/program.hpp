@@ -7,6 +7,8 @@
 
 namespace hidden_markov {
 
+using namespace stoat;
+
 /// A chain of hidden states that starts from state 0; each shows a symbol. theta = logits of the next state, one column for each
 /// state, then logits of the symbol, likewise. The outcome is the probability of the symbols given the states that were drawn,
 /// averaged over some runs of the chain: its mean is the likelihood. Or it is minus the logarithm of that average.
@@ -16,16 +18,16 @@ struct HiddenMarkov {
   bool minus_log = false;
 
   template <class S>
-  S operator()(stoat::Sampler<S>& draw, const stoat::Vector<S>& theta) const {
-    const stoat::Matrix<S> next = theta.matrix(0, states, states);
-    const stoat::Matrix<S> shown = theta.matrix(states * states, symbols, states);
+  S operator()(Sampler<S>& draw, const Vector<S>& theta) const {
+    const Matrix<S> next = theta.matrix(0, states, states);
+    const Matrix<S> shown = theta.matrix(states * states, symbols, states);
     S likelihood = 0;
     for (int c = 0; c < chains; ++c) {
       S log_probability = 0;
       int state = 0;
       for (const int symbol : observed) {
-        state = int(draw(stoat::CategoricalLogit(next.col(state))));
-        const stoat::Vector<S> logits = shown.col(state);
+        state = int(draw(CategoricalLogit(next.col(state))));
+        const Vector<S> logits = shown.col(state);
         log_probability += logits[symbol] - log_sum_exp(logits);
       }
       likelihood += exp(log_probability) / chains;

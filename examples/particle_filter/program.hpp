@@ -10,6 +10,8 @@
 
 namespace particle_filter {
 
+using namespace stoat;
+
 /// x_1 ~ N(start, start_variance), x_{t+1} ~ N(A x_t, motion_variance), y_t ~ N(x_t, noise_variance); all variances times the
 /// unit matrix. theta = A, column by column. The outcome estimates the density of the observations y, one a column: its mean is
 /// the density itself, for any number of particles. Or the outcome is minus its logarithm.
@@ -21,21 +23,21 @@ struct ParticleFilter {
   bool minus_log = false;
 
   template <class S>
-  S operator()(stoat::Sampler<S>& draw, const stoat::Vector<S>& theta) const {
+  S operator()(Sampler<S>& draw, const Vector<S>& theta) const {
     const Eigen::Index dimension = start.size();
-    const stoat::Matrix<S> motion = theta.matrix(0, dimension, dimension);
-    std::vector<stoat::Vector<S>> x(static_cast<std::size_t>(particles));
-    stoat::Vector<S> weight;
+    const Matrix<S> motion = theta.matrix(0, dimension, dimension);
+    std::vector<Vector<S>> x(static_cast<std::size_t>(particles));
+    Vector<S> weight;
     S log_density = 0;
     for (Eigen::Index t = 0; t < observations.cols(); ++t) {
       const double sd = std::sqrt(t == 0 ? start_variance : motion_variance);
-      const std::vector<stoat::Vector<S>> before = x;
-      for (stoat::Vector<S>& particle : x) {
-        stoat::Vector<S> mean = start;
-        if (t > 0) mean = motion * before[std::size_t(draw(stoat::Categorical(weight)))];
-        particle = stoat::Vector<S>::generate(dimension, [&](Eigen::Index i) { return draw(stoat::Normal(mean[i], sd)); });
+      const std::vector<Vector<S>> before = x;
+      for (Vector<S>& particle : x) {
+        Vector<S> mean = start;
+        if (t > 0) mean = motion * before[std::size_t(draw(Categorical(weight)))];
+        particle = Vector<S>::generate(dimension, [&](Eigen::Index i) { return draw(Normal(mean[i], sd)); });
       }
-      weight = stoat::Vector<S>::generate(particles, [&](Eigen::Index k) {
+      weight = Vector<S>::generate(particles, [&](Eigen::Index k) {
         return exp(-0.5 / noise_variance * squared_norm(x[std::size_t(k)] - observations.col(t)));
       });
       const double scale = std::pow(2 * std::numbers::pi * noise_variance, -0.5 * double(dimension));
