@@ -66,7 +66,7 @@ int main(int argc, char** argv) {
                    .samples = 64,
                    .cost = "extinction and effort",
                    .parameters = {"logit survival", "log children"},
-                   .best = least_cost(families),
-                   .best_source = "generating function on a grid"}},
+                   .known = least_cost(families),
+                   .known_source = "least, on a grid of the closed form"}},
       argc, argv);
 }

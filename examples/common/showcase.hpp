@@ -29,8 +29,9 @@ struct Descent {
   std::uint64_t samples = 16;             ///< gradient draws of a step
   std::string cost = "expected cost";     ///< its name, with its unit
   std::vector<std::string> parameters{};  ///< their names; empty: theta[0], theta[1], ...
-  double best = 0;                        ///< the least expected cost, where `best_source` says how it is known
-  std::string best_source{};              ///< empty: not known
+  double known = 0;                       ///< an expected cost to compare with, such as the least, ...
+  std::string known_source{};             ///< ... and what it is; empty: none
+};                                        ///< empty: not known
 };
 
 /// What a run found out, for figures of the program's own.
