@@ -31,7 +31,6 @@ struct Descent {
   std::vector<std::string> parameters{};  ///< their names; empty: theta[0], theta[1], ...
   double known = 0;                       ///< an expected cost to compare with, such as the least, ...
   std::string known_source{};             ///< ... and what it is; empty: none
-};                                        ///< empty: not known
 };
 
 /// What a run found out, for figures of the program's own.
