@@ -77,7 +77,7 @@ int main(int argc, char** argv) {
                    .optimizer = Adam{0.1},
                    .iterations = 200,
                    .samples = 16,
-                   .cost = "mean squared distance, percent squared",
+                   .cost = "distance, squared percent",
                    .parameters = names,
                    .known = mean_cost(plain, true_parameters()),
                    .known_source = "at the parameters behind it"},

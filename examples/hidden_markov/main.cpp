@@ -46,7 +46,7 @@ int main(int argc, char** argv) {
                    .optimizer = Adam{0.05},
                    .iterations = 200,
                    .samples = 16,
-                   .cost = "minus log likelihood, 16 chains",
+                   .cost = "minus log likelihood",
                    .parameters = names}},
       argc, argv);
 }

@@ -42,7 +42,7 @@ int main(int argc, char** argv) {
                    .optimizer = Adam{0.02},
                    .iterations = 200,
                    .samples = 32,
-                   .cost = "mean squared distance of the mean magnet to 1/2",
+                   .cost = "squared distance to 1/2",
                    .parameters = {"coupling", "field"}}},
       argc, argv);
 }

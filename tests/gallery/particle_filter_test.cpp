@@ -27,8 +27,7 @@ ParticleFilter on_a_line(Eigen::Index particles) {
 /// A damped rotation of the plane.
 ParticleFilter in_the_plane(Eigen::Index particles, Eigen::Index steps) {
   Eigen::MatrixXd y(2, steps);
-  for (Eigen::Index t = 0; t < steps; ++t)
-    y.col(t) = 2 * std::exp(-0.01 * t) * Eigen::Vector2d(std::cos(0.2 * t), std::sin(0.2 * t));
+  for (int t = 0; t < steps; ++t) y.col(t) = 2 * std::exp(-0.01 * t) * Eigen::Vector2d(std::cos(0.2 * t), std::sin(0.2 * t));
   return {.observations = y,
           .start = Eigen::Vector2d(2, 0),
           .start_variance = 0.02,
