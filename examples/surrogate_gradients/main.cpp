@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <common/page.hpp>
 
 #include "bias_chapter.hpp"
 #include "classification.hpp"
@@ -15,7 +16,6 @@
 #include "loops.hpp"
 #include "matching.hpp"
 #include "multilayer.hpp"
-#include "page.hpp"
 #include "perceptron.hpp"
 #include "sign_change.hpp"
 
@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
     done.push_back(e.run(options));
     print(std::cout, done.back());
   }
-  std::cout << '\n' << write_page(done, out).string() << '\n';
+  std::cout << '\n' << write_page("What surrogate gradients are, and are not", done, out).string() << '\n';
   return 0;
 }
 

@@ -7,7 +7,7 @@
 
 #include <stoat/driver/report.hpp>
 
-namespace surrogate_gradients {
+namespace showcase {
 namespace {
 
 using stoat::report::escape_html;
@@ -106,7 +106,8 @@ void print(std::ostream& out, const Chapter& chapter) {
   for (const Table& table : chapter.tables) out << "\n" << table.caption << "\n" << stoat::report::aligned(table.rows);
 }
 
-std::filesystem::path write_page(const std::vector<Chapter>& chapters, const std::filesystem::path& folder) {
+std::filesystem::path write_page(const std::string& title, const std::vector<Chapter>& chapters,
+                                 const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder);
   std::string script;
   std::vector<const Figure*> figures;
@@ -116,7 +117,7 @@ std::filesystem::path write_page(const std::vector<Chapter>& chapters, const std
       figures.push_back(&figure);
     }
   const stoat::report::Plots plots = stoat::report::gnuplot(script, figures.size());
-  if (!plots.problem.empty()) std::cerr << "surrogate_gradients: no pictures: " << plots.problem << '\n';
+  if (!plots.problem.empty()) std::cerr << "no pictures: " << plots.problem << '\n';
   for (std::size_t i = 0; i < figures.size(); ++i) {
     const std::string& name = figures[i]->name;
     stoat::report::write_file(folder / (name + ".csv"), table_of(*figures[i]));
@@ -127,8 +128,9 @@ std::filesystem::path write_page(const std::vector<Chapter>& chapters, const std
 
   std::ostringstream html;
   html << "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-          "content=\"width=device-width\">\n<title>Surrogate gradients</title>\n"
-       << style << "</head><body>\n<h1>What surrogate gradients are, and are not</h1>\n<nav>";
+          "content=\"width=device-width\">\n<title>"
+       << escape_html(title) << "</title>\n"
+       << style << "</head><body>\n<h1>" << escape_html(title) << "</h1>\n<nav>";
   for (std::size_t c = 0; c < chapters.size(); ++c)
     html << "<a href=\"#chapter" << c << "\">" << escape_html(chapters[c].title) << "</a> ";
   html << "</nav>\n";
@@ -148,4 +150,4 @@ std::filesystem::path write_page(const std::vector<Chapter>& chapters, const std
   return index;
 }
 
-}  // namespace surrogate_gradients
+}  // namespace showcase

@@ -1,4 +1,4 @@
-// examples/epidemic/report.hpp: what the showcase found out, as tables, pictures and a page.
+// examples/influenza/report.hpp: what the showcase found out, as tables, pictures and a page.
 #pragma once
 
 #include <filesystem>
@@ -11,7 +11,7 @@
 
 #include "outbreak.hpp"
 
-namespace epidemic {
+namespace influenza {
 
 /// A descent by one estimator.
 struct Fit {
@@ -60,7 +60,7 @@ Band simulated_band(const Eigen::VectorXd& theta, std::uint64_t seed, int runs);
 /// The parameters and what follows from them, with errors from the spread of the refits (0 if there are none).
 std::vector<Quantity> summarise(const Eigen::VectorXd& theta, const std::vector<Eigen::VectorXd>& refits);
 
-/// Writes fit.csv, trajectories.csv, loss.csv, epidemic.svg, loss.svg and index.html; returns the absolute path of the page.
+/// Writes fit.csv, trajectories.csv, loss.csv, influenza.svg, loss.svg and index.html; returns the absolute path of the page.
 std::filesystem::path write_report(const Result& result, const std::filesystem::path& folder);
 
-}  // namespace epidemic
+}  // namespace influenza

@@ -7,7 +7,7 @@
 #include <limits>
 #include <sstream>
 
-namespace epidemic {
+namespace influenza {
 namespace {
 
 using report::digits;
@@ -237,12 +237,12 @@ std::filesystem::path write_report(const Result& result, const std::filesystem::
   report::write_file(folder / "trajectories.csv", trajectory_table(result.band));
   report::write_file(folder / "loss.csv", loss_table(result.fits));
   const report::Plots plots = report::gnuplot(pictures(result), 2);
-  if (!plots.problem.empty()) std::cerr << "epidemic: no pictures: " << plots.problem << '\n';
+  if (!plots.problem.empty()) std::cerr << "influenza: no pictures: " << plots.problem << '\n';
   for (std::size_t i = 0; i < 2; ++i)
-    if (!plots.svg[i].empty()) report::write_file(folder / (i == 0 ? "epidemic.svg" : "loss.svg"), plots.svg[i]);
+    if (!plots.svg[i].empty()) report::write_file(folder / (i == 0 ? "influenza.svg" : "loss.svg"), plots.svg[i]);
   const std::filesystem::path index = std::filesystem::absolute(folder / "index.html").lexically_normal();
   report::write_file(index, page(result, plots));
   return index;
 }
 
-}  // namespace epidemic
+}  // namespace influenza

@@ -1,4 +1,4 @@
-// examples/epidemic/outbreak.hpp: the outbreak of 1978, its simulation, and the expected distance between the two.
+// examples/influenza/outbreak.hpp: the outbreak of 1978, its simulation, and the expected distance between the two.
 #pragma once
 
 #include <array>
@@ -8,7 +8,7 @@
 
 #include <stoat/stoat.hpp>
 
-namespace epidemic {
+namespace influenza {
 
 using namespace stoat;
 
@@ -128,4 +128,4 @@ inline double reproduction_number(const Eigen::VectorXd& theta) {
   return std::exp(theta[0]) * step / probability(std::exp(theta[1]), step);
 }
 
-}  // namespace epidemic
+}  // namespace influenza
