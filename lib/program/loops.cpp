@@ -1,0 +1,59 @@
+#include <stoat/program/loops.hpp>
+
+#include <algorithm>
+
+namespace stoat {
+
+bool LoopOptions::by_default() {
+#ifdef NDEBUG
+  return false;
+#else
+  return true;
+#endif
+}
+
+namespace detail {
+
+std::size_t LoopLog::loop_of(std::size_t site) const {
+  const auto after = std::partition_point(loops.begin(), loops.end(), [&](const Loop& l) { return marks[l.end()].sites <= site; });
+  if (after == loops.end() || site < marks[after->first].sites) return loops.size();
+  return static_cast<std::size_t>(after - loops.begin());
+}
+
+void Checkpoints::begin(std::size_t memory) {
+  memory_ = memory;
+  bytes_ = 0;
+  loops_ = 0;
+  stride = 1;
+  full_ = false;
+  complete = false;
+  costs.clear();
+  chances.clear();
+  labels_.clear();
+}
+
+void Checkpoints::finish() {
+  where_.clear();
+  for (std::size_t i = 0; i < labels_.size(); ++i) where_[labels_[i]].push_back(i);
+  complete = !full_;
+}
+
+std::uint32_t Checkpoints::uses(std::uint64_t label, std::size_t n) const {
+  const auto found = where_.find(label);
+  if (found == where_.end()) return 0;
+  return static_cast<std::uint32_t>(std::lower_bound(found->second.begin(), found->second.end(), n) - found->second.begin());
+}
+
+void Checkpoints::make_room() {
+  constexpr std::size_t most = std::size_t{1} << 31;  // iterations of a loop
+  while (bytes_ > memory_ && stride < most) {
+    stride *= 2;
+    bytes_ = 0;
+    for (std::size_t l = 0; l < loops_; ++l) states_[l]->thin(), bytes_ += states_[l]->bytes();
+  }
+  full_ = bytes_ > memory_;
+}
+
+}  // namespace detail
+
+}  // namespace stoat
