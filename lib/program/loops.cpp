@@ -14,12 +14,6 @@ bool LoopOptions::by_default() {
 
 namespace detail {
 
-std::size_t LoopLog::loop_of(std::size_t site) const {
-  const auto after = std::partition_point(loops.begin(), loops.end(), [&](const Loop& l) { return marks[l.end()].sites <= site; });
-  if (after == loops.end() || site < marks[after->first].sites) return loops.size();
-  return static_cast<std::size_t>(after - loops.begin());
-}
-
 void Checkpoints::begin(std::size_t memory) {
   memory_ = memory;
   bytes_ = 0;

@@ -212,16 +212,16 @@ void Trace<T>::keep_states(bool chances) {
 template <class T>
 void Trace<T>::check_states() {
   const auto& [loops, marks] = baseline_.loops();
-  const detail::LoopLog::Loop& loop = loops[key_.run % loops.size()];
-  const std::size_t site = marks[loop.first + loop.steps / 2].sites;
-  if (!checkpoints_.complete || site >= marks[loop.end()].sites) return;
-  const std::int64_t outcome = baseline_.outcomes()[site];
-  DrawPlan plan = replay_plan(site, outcome, false);
+  const std::size_t l = key_.run % loops.size();
+  const std::size_t site = marks[loops[l].first + loops[l].steps / 2].sites;
+  if (!checkpoints_.complete || site >= marks[loops[l].end()].sites) return;
+  DrawPlan plan = replay_plan(site, baseline_.outcomes()[site], false);
+  plan.loops_skipped = static_cast<std::uint32_t>(l) + 1;
   for (const bool rejoin : {false, true}) {
     plan.rejoin = rejoin;
     const T cost = run_replay(plan);
     work_.runs += replay_cost_;
-    if (cost != cost_) loop_trouble(site, outcome, cost, cost_);
+    if (cost != cost_) loop_trouble(plan, cost_);
   }
 }
 
@@ -235,16 +235,24 @@ void Trace<T>::check_replay(std::size_t site, std::int64_t outcome, bool chances
   plan.checkpoints = nullptr;
   const T full = run_replay(plan);
   work_.runs += replay_cost_;
-  if (full != cost || replay_.outcomes() != outcomes) loop_trouble(site, outcome, cost, full);
+  if (full != cost || replay_.outcomes() != outcomes) {
+    plan.checkpoints = &checkpoints_;
+    loop_trouble(plan, full);
+  }
   replay_cost_ = replay_cost, rejoined_ = rejoined;
 }
 
 template <class T>
-void Trace<T>::loop_trouble(std::size_t site, std::int64_t outcome, T cost, T other) const {
-  throw Error("draw.iterate: in run " + std::to_string(key_.run) + ", with site " + std::to_string(site) + " of loop " +
-              std::to_string(baseline_.loops().loop_of(site)) + " forced to " + std::to_string(outcome) +
-              ", a replay that starts at a kept state gives the cost " + digits(cost) + ", a full one " + digits(other) +
-              "; the body changes something besides its state");
+void Trace<T>::loop_trouble(DrawPlan plan, T full) {
+  const std::size_t loops = std::min<std::size_t>(plan.loops_skipped, baseline_.loops().loops.size());
+  for (std::uint32_t l = 0; l < loops; ++l) {
+    plan.loops_skipped = l + 1;
+    if (const T cost = run_replay(plan); cost != full || l + 1 == loops)
+      throw Error("draw.iterate: in a replay of run " + std::to_string(key_.run) + " with site " + std::to_string(plan.changed) +
+                  " forced to " + std::to_string(plan.change_to) + " the cost is " + digits(cost) + " if iterations of loop " +
+                  std::to_string(l) + " are skipped, and " + digits(full) +
+                  " if not; the body of this loop changes something besides its state");
+  }
 }
 
 template <class T>

@@ -58,8 +58,6 @@ struct LoopLog {
   std::vector<Mark> marks;
 
   void clear() { loops.clear(), marks.clear(); }
-  /// The loop in which a site was drawn; loops.size() if it was in none.
-  std::size_t loop_of(std::size_t site) const;
 };
 
 /// Bytes that a value takes.
@@ -96,7 +94,7 @@ template <class State>
 class StatesOf final : public States {
  public:
   // Memory that a state of an earlier run owned serves again.
-  void clear() override { count_ = 0; }
+  void clear() override { count_ = 0, ended_ = false; }
   void keep(const State& state) {
     if (count_ == starts_.size()) starts_.push_back(state);
     else starts_[count_] = state;
@@ -105,24 +103,27 @@ class StatesOf final : public States {
   void keep_end(const State& state) {
     if (end_) *end_ = state;
     else end_.emplace(state);
+    ended_ = true;
   }
   /// The state at the start of iteration k * stride.
   const State& operator[](std::size_t k) const { return starts_[k]; }
   const State& end() const { return *end_; }
   std::size_t bytes() const override {
-    std::size_t sum = end_ ? bytes_of(*end_) : 0;
+    std::size_t sum = ended_ ? bytes_of(*end_) : 0;
     for (std::size_t k = 0; k < count_; ++k) sum += bytes_of(starts_[k]);
     return sum;
   }
   void thin() override {
     for (std::size_t k = 1; 2 * k < count_; ++k) std::swap(starts_[k], starts_[2 * k]);
     count_ = (count_ + 1) / 2;
+    starts_.erase(starts_.begin() + static_cast<std::ptrdiff_t>(count_), starts_.end());
   }
 
  private:
   std::vector<State> starts_;
   std::optional<State> end_;
   std::size_t count_ = 0;
+  bool ended_ = false;
 };
 
 /// What a plain run left for its replays.

@@ -50,12 +50,12 @@ class Sampler : public SamplerBase,
       static_assert(LoopState<State>, "stoat: draw.iterate needs a state that can be copied and compared with ==");
       const bool outer = this->enter_loop(steps);
       StateLoop<State> loop;
-      int t = outer ? start(loop, state) : 0;
+      int t = outer ? enter(loop, state) : 0;
       for (; t < steps; ++t) {  // one call of the body for runs of all kinds: they must round alike
         if (outer && arrive(loop, state, static_cast<std::size_t>(t))) break;
         body(state, t);
       }
-      if (outer) finish(loop, state);
+      if (outer) leave(loop, state);
     } else {
       SamplerBase::iterate(state, steps, body);
     }
@@ -91,11 +91,11 @@ class Sampler : public SamplerBase,
   };
   /// Enters a loop. Returns the first iteration to make.
   template <class State>
-  int start(StateLoop<State>& loop, State& state) {
+  int enter(StateLoop<State>& loop, State& state) {
     const DrawPlan& plan = this->plan();
     if (plan.keep) loop.kept = &plan.keep->template open<State>();
     const bool past = site_ > plan.changed && !rejoined_;
-    if (!plan.checkpoints || past) return 0;
+    if (!plan.checkpoints || past || this->loop() >= plan.loops_skipped) return 0;
     const auto& original = this->original_loop();
     loop.run = plan.checkpoints->template states<State>(this->loop());
     if (!loop.run) this->no_such_loop("states of another type");
@@ -132,7 +132,7 @@ class Sampler : public SamplerBase,
     return false;
   }
   template <class State>
-  void finish(StateLoop<State>& loop, const State& state) {
+  void leave(StateLoop<State>& loop, const State& state) {
     if (loop.kept) this->plan().keep->keep(*loop.kept, state, true);
     if (loop.watched && this->plan().rejoin && !rejoined_) rejoined_ = state == loop.run->end() && this->may_rejoin(loop.end);
     this->leave_loop();

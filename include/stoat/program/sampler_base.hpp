@@ -46,6 +46,7 @@ struct DrawPlan {
   std::size_t sites = 0;                             ///< ... which drew so many sites ...
   const detail::Checkpoints* checkpoints = nullptr;  ///< ... and left these states: the replay skips what would repeat it
   bool rejoin = true;                                ///< leave a loop where the rest would repeat the run
+  std::uint32_t loops_skipped = ~std::uint32_t{0};   ///< skip nothing in loops from this one on
   detail::Checkpoints* keep = nullptr;               ///< gets the states of this run
 };
 

@@ -205,11 +205,12 @@ class Trace {
   T run_replay(const DrawPlan& plan);
   /// Keeps the states of the baseline's loops.
   void keep_states(bool chances);
-  /// Replays outcomes of the baseline itself, from the middle of one of its loops.
+  /// Replays an outcome of the baseline itself, from the middle of one of its loops.
   void check_states();
   /// Replays a site without skipping anything, and compares.
   void check_replay(std::size_t site, std::int64_t outcome, bool chances, T cost);
-  [[noreturn]] void loop_trouble(std::size_t site, std::int64_t outcome, T cost, T other) const;
+  /// Throws Error that names the first loop in which skipping makes a difference.
+  void loop_trouble(DrawPlan plan, T full);
   T checked(T cost, const SamplerBase& sampler) const;
   T plain_cost(Sampler<T>& sampler, const Vector<T>& theta) const;
   Flow best_flow(const Site& s) const;
