@@ -221,8 +221,8 @@ template <class T, class Observe>
 void draw(Trace<T>& trace, const Plan& plan, const Learned* learned, const RunKey& key, Generator choices, GradientDraw& out,
           const Observe& observe) {
   static thread_local Workspace w;
-  // "All" is at least a few.
-  out.value = static_cast<double>(trace.run(key, plan.replays == 1 ? 1 : 2));
+  // With the martingale more is kept than states: by the first replay.
+  out.value = static_cast<double>(trace.run(key, plan.replays == 1 || plan.martingale ? 1 : 2));
   trace.record(plan.control == Control::path ? Outcomes::variables : Outcomes::constants);
   find_controls(trace, plan, learned, w, out.gradient);
   detail::sweep_tangents(trace, choices);

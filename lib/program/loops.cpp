@@ -18,7 +18,7 @@ void Checkpoints::begin(std::size_t memory) {
   memory_ = memory;
   bytes_ = 0;
   loops_ = 0;
-  stride = 1;
+  level_ = 0;
   full_ = false;
   complete = false;
   costs.clear();
@@ -39,9 +39,8 @@ std::uint32_t Checkpoints::uses(std::uint64_t label, std::size_t n) const {
 }
 
 void Checkpoints::make_room() {
-  constexpr std::size_t most = std::size_t{1} << 31;  // iterations of a loop
-  while (bytes_ > memory_ && stride < most) {
-    stride *= 2;
+  while (bytes_ > memory_ && level_ < 31) {  // no loop has more iterations
+    ++level_;
     bytes_ = 0;
     for (std::size_t l = 0; l < loops_; ++l) states_[l]->thin(), bytes_ += states_[l]->bytes();
   }

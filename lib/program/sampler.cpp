@@ -6,7 +6,8 @@ namespace stoat {
 
 void SamplerBase::begin(const DrawPlan& plan) {
   plan_ = plan;
-  watch_from_ = plan.chances ? 0 : plan.limit;
+  repeated_ = plan.chances ? 0 : std::min(plan.forced.size(), plan.limit);
+  special_ = plan.chances || plan.lowest ? 0 : std::min(plan.changed, plan.limit);
   site_ = 0;
   outcomes_.clear();
   buffer_count_ = 0;
@@ -17,7 +18,7 @@ void SamplerBase::begin(const DrawPlan& plan) {
   skips_.clear();
   loop_ = 0;
   in_loop_ = rejoined_ = fresh_ = false;
-  boundary_ = new_boundaries_ = 0;
+  boundary_ = new_boundaries_ = known_steps_ = 0;
   boundary_key_ = no_site;
   costs_added_ = labels_used_ = skipped_labels_ = 0;
   own_labels_.clear();
@@ -81,26 +82,30 @@ bool SamplerBase::enter_loop(int steps) {
   if (steps < 0) throw InvalidArgument("draw.iterate: " + outside("steps", steps, "[0, infinity)") + " " + where());
   if (in_loop_) return false;
   in_loop_ = true;
-  if (!plan_.loops) loops_.loops.push_back({loops_.marks.size(), static_cast<std::size_t>(steps)});
   steps_ = static_cast<std::size_t>(steps);
+  if (!plan_.loops) {
+    loops_.loops.push_back({loops_.marks.size(), steps_});
+  } else if (loop_ < plan_.loops->loops.size()) {
+    known_first_ = plan_.loops->loops[loop_].first;
+    known_steps_ = std::min(steps_, plan_.loops->loops[loop_].steps);
+  }
   return true;
 }
 
 void SamplerBase::leave_loop() {
+  known_steps_ = 0;  // of no loop
   boundary(steps_);
   in_loop_ = false;
   ++loop_;
 }
 
-void SamplerBase::follow(std::size_t step) {
+void SamplerBase::follow(bool end) {
   const auto& [loops, marks] = *plan_.loops;
-  if (fresh_) next_fresh_ = key();
-  const bool end = step == steps_;
-  if (loop_ < loops.size() && (end || step < loops[loop_].steps)) {
-    boundary_ = end ? loops[loop_].end() : loops[loop_].first + step;
+  if (fresh_) keep_fresh_keys();
+  if (end && loop_ < loops.size()) {
+    boundary_ = loops[loop_].end();
     shift_ = marks[boundary_].sites - site_;
     keys_end_ = boundary_ + 1 < marks.size() ? marks[boundary_ + 1].sites : plan_.sites;
-    fresh_ = false;
   } else {
     boundary_ = marks.size() + new_boundaries_++;
     take_fresh_keys();

@@ -44,7 +44,8 @@ namespace detail {
 
 /// What a run had made when an iteration began or a loop ended.
 struct Mark {
-  std::size_t sites, costs, labels;
+  std::size_t sites;
+  std::uint32_t costs, labels;
 };
 
 /// The loops of a run that are not inside others.
@@ -81,7 +82,7 @@ std::size_t bytes_of(const V& v) {
   }
 }
 
-/// The states of a loop at the starts of every stride-th of its iterations, and at its end.
+/// The states of a loop at the starts of its iterations, or of each 2^j-th,, and at its end.
 class States {
  public:
   virtual ~States() = default;
@@ -105,7 +106,6 @@ class StatesOf final : public States {
     else end_.emplace(state);
     ended_ = true;
   }
-  /// The state at the start of iteration k * stride.
   const State& operator[](std::size_t k) const { return starts_[k]; }
   const State& end() const { return *end_; }
   std::size_t bytes() const override {
@@ -132,7 +132,11 @@ class Checkpoints {
   struct Cost {
     double added, total;
   };
-  std::size_t stride = 1;
+  /// Of which iterations there are states: each 2^j-th.
+  bool has(std::size_t step) const { return (step & ((std::size_t{1} << level_) - 1)) == 0; }
+  std::size_t index(std::size_t step) const { return step >> level_; }
+  std::size_t step(std::size_t index) const { return index << level_; }
+
   std::vector<Cost> costs;      ///< that draw.cost() added, and what they came to
   std::vector<double> chances;  ///< of outcome 1 at every site, if they were asked for
   bool complete = false;
@@ -172,6 +176,7 @@ class Checkpoints {
  private:
   void make_room();
 
+  int level_ = 0;
   std::vector<std::unique_ptr<States>> states_;
   std::size_t loops_ = 0;
   std::vector<std::uint64_t> labels_;                                  // in order

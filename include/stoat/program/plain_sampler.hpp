@@ -106,30 +106,28 @@ class Sampler : public SamplerBase,
       skip_to(loop.first, loop.end);
       return static_cast<int>(original.steps);
     }
-    loop.watched = plan.changed >= marks[loop.first].sites;
-    if (!loop.watched) return 0;
+    loop.watched = true;
     const auto begin = marks.begin() + static_cast<std::ptrdiff_t>(loop.first);
     const auto after = std::partition_point(begin, begin + static_cast<std::ptrdiff_t>(original.steps),
                                             [&](const detail::Mark& m) { return m.sites <= plan.changed; });
-    const std::size_t k = static_cast<std::size_t>(after - begin - 1) / plan.checkpoints->stride;
+    const std::size_t k = plan.checkpoints->index(static_cast<std::size_t>(after - begin - 1));
     if (k == 0) return 0;
     state = (*loop.run)[k];
-    skip_to(loop.first, loop.first + k * plan.checkpoints->stride);
-    return static_cast<int>(k * plan.checkpoints->stride);
+    const std::size_t step = plan.checkpoints->step(k);
+    skip_to(loop.first, loop.first + step);
+    return static_cast<int>(step);
   }
   /// The start of an iteration. True if the rest of the loop would repeat the run: the state is the final one then.
   template <class State>
   bool arrive(StateLoop<State>& loop, State& state, std::size_t step) {
     this->boundary(step);
-    if (loop.kept) {
-      if (step % this->plan().keep->stride == 0) this->plan().keep->keep(*loop.kept, state, false);
-    } else if (loop.watched && this->plan().rejoin && step % this->plan().checkpoints->stride == 0) {
-      if (!(state == (*loop.run)[step / this->plan().checkpoints->stride]) || !this->may_rejoin(loop.first + step)) return false;
-      state = loop.run->end();
-      skip_to(loop.first + step, loop.end);
-      return rejoined_ = true;
-    }
-    return false;
+    const DrawPlan& plan = this->plan();
+    if (loop.kept && plan.keep->has(step)) plan.keep->keep(*loop.kept, state, false);
+    if (!loop.watched || !plan.rejoin || !plan.checkpoints->has(step)) return false;
+    if (!(state == (*loop.run)[plan.checkpoints->index(step)]) || !this->may_rejoin(loop.first + step)) return false;
+    state = loop.run->end();
+    skip_to(loop.first + step, loop.end);
+    return rejoined_ = true;
   }
   template <class State>
   void leave(StateLoop<State>& loop, const State& state) {
@@ -137,7 +135,7 @@ class Sampler : public SamplerBase,
     if (loop.watched && this->plan().rejoin && !rejoined_) rejoined_ = state == loop.run->end() && this->may_rejoin(loop.end);
     this->leave_loop();
   }
-  /// The same with what the run paid on the way.
+  /// Goes on at a later boundary of the run, having paid what it paid on the way.
   void skip_to(std::size_t from, std::size_t to) {
     const auto& marks = this->plan().loops->marks;
     const auto& costs = this->plan().checkpoints->costs;

@@ -110,18 +110,12 @@ class SamplerBase {
   /// The outcome of the next site under a plain law; `u()` gives its uniform.
   template <PlainLaw L, class U>
   std::int64_t decide(const L& law, U&& u) {
+    if (site_ < repeated_) return forced(plan_.forced[site_], law.support(), L::name);  // the law was valid when it was drawn
     if (!valid(law)) [[unlikely]]
       complain(L::name, law);
-    if (site_ >= watch_from_) [[unlikely]] {
-      if (site_ >= plan_.limit) too_many();
-      plan_.chances->push_back(law.pmf(1));
-    }
-    std::int64_t k;
-    if (site_ < plan_.forced.size()) k = forced(plan_.forced[site_], law.support(), L::name);
-    else if (site_ == plan_.changed) k = forced(plan_.change_to, law.support(), L::name);
-    else if (plan_.lowest) k = lowest(law);
-    else k = drawn(law, u);
-    return k;
+    if (site_ >= special_) [[unlikely]]
+      return decide_special(law, u);
+    return drawn(law, u);
   }
   /// Decides n sites from here on, law(i) being the plain law of the i-th, and goes on after them. write(i, outcomes) takes the
   /// outcomes of the sites i, i + 1, ... among them.
@@ -230,8 +224,14 @@ class SamplerBase {
   void leave_loop();
   /// Raw words go on in a stream of the boundary's own, and in a replay the keys are those of the run's same iteration.
   void boundary(std::size_t step) {
-    if (plan_.loops) {
-      follow(step);
+    if (step < known_steps_) {
+      const detail::Mark* const run = plan_.loops->marks.data() + (boundary_ = known_first_ + step);
+      if (fresh_) [[unlikely]]
+        keep_fresh_keys();
+      shift_ = run->sites - site_;
+      keys_end_ = run[1].sites;
+    } else if (plan_.loops) {
+      follow(step == steps_);
     } else {
       boundary_ = loops_.marks.size();
       loops_.marks.push_back({site_, costs_added_, labels_used_});
@@ -256,6 +256,16 @@ class SamplerBase {
  private:
   void next_words();
   void refill();
+  /// Where a site is more than a draw.
+  template <PlainLaw L, class U>
+  std::int64_t decide_special(const L& law, const U& u) {
+    if (site_ >= plan_.limit) too_many();
+    if (plan_.chances) plan_.chances->push_back(law.pmf(1));
+    else if (!plan_.lowest) special_ = plan_.limit;
+    if (site_ < plan_.forced.size()) return forced(plan_.forced[site_], law.support(), L::name);
+    if (site_ == plan_.changed) return forced(plan_.change_to, law.support(), L::name);
+    return plan_.lowest ? lowest(law) : drawn(law, u);
+  }
   template <PlainLaw L, class U>
   std::int64_t drawn(const L& law, const U& u) {
     if (key() >= keys_end_) [[unlikely]]
@@ -266,17 +276,20 @@ class SamplerBase {
         complain(L::name, law);
     return k;
   }
-  /// In a replay: the boundary's number and keys.
-  void follow(std::size_t step);
+  /// In a replay: number and keys of the end of a loop, or of an iteration that the run did not make.
+  void follow(bool end);
   /// The number of the uniform that the next site has.
   std::size_t key() const { return site_ + shift_; }
   /// From here to the next boundary, numbers that the run did not use.
   void take_fresh_keys();
+  /// Takes those that were not used for later ones.
+  void keep_fresh_keys() { next_fresh_ = key(), fresh_ = false; }
   [[noreturn]] void too_many() const;
   [[noreturn]] void out_of_support(std::int64_t k, const Support& support, std::string_view law) const;
 
   DrawPlan plan_;
-  std::size_t watch_from_ = 0;  ///< from this site on a draw is more than an outcome: chances are asked for, or it is one too many
+  std::size_t repeated_ = 0;  ///< sites before this one are forced, and that is all
+  std::size_t special_ = 0;   ///< from this site on more is to be done than to draw: it is changed, or one too many, or asked about
   // Two uniforms come from one Philox block; blocks are generated in runs.
   static constexpr std::size_t buffer_size_ = 32;
   std::size_t buffer_first_ = 0, buffer_count_ = 0;
@@ -289,12 +302,13 @@ class SamplerBase {
 
   detail::LoopLog loops_;
   std::vector<detail::Skip> skips_;
-  std::size_t loop_ = 0;   ///< number of the present loop or, between two, of the next
-  std::size_t steps_ = 0;  ///< of the present loop
+  std::size_t loop_ = 0;                           ///< number of the present loop or, between two, of the next
+  std::size_t steps_ = 0;                          ///< of the present loop
+  std::size_t known_first_ = 0, known_steps_ = 0;  ///< in a replay: first boundary and iterations of the run's same loop
   bool in_loop_ = false;
   std::size_t boundary_ = 0, boundary_key_ = no_site;  ///< the last boundary's stream of raw words, and where it is in use
   std::size_t new_boundaries_ = 0;                     ///< streams that the run did not have
-  std::size_t costs_added_ = 0, labels_used_ = 0;
+  std::uint32_t costs_added_ = 0, labels_used_ = 0;
   std::vector<std::uint64_t> own_labels_;  ///< of a replay since the last skip ...
   std::size_t skipped_labels_ = 0;         ///< ... after so many of the run
   std::size_t shift_ = 0;                  ///< from the number of a site to that of its uniform

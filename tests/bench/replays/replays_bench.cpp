@@ -2,12 +2,13 @@
 // that a replay of nothing but what follows the changed site would take half a run.
 //
 //   replay    mean time of a replay / time of a run
+//   drawn     mean number of sites that a replay draws / of sites of the run
 //   keep      a run that keeps the states of its loops / a run
 //   rejoined  share of the replays that left a loop because its state was that of the run again
 #include <benchmark/benchmark.h>
 
-#include <chrono>
 #include <cmath>
+#include <ctime>
 #include <vector>
 
 #include <boost/random/normal_distribution.hpp>
@@ -90,35 +91,35 @@ struct Particles {
   }
 };
 
-using Clock = std::chrono::steady_clock;
-
 /// Outcomes are changed to another one of so many labels, counts to one less.
 constexpr std::int64_t counts = 0;
 void replays(benchmark::State& state, const Program<double>& program, const Eigen::VectorXd& theta, std::int64_t labels) {
   constexpr int count = 16;
   Trace<double> plain(program, theta), trace(program, theta);
   Generator choices({.seed = 1, .purpose = Purpose::engine});
-  Clock::duration run{}, keep{}, replay{};
+  std::clock_t run = 0, keep = 0, replay = 0;  // of the processor, in microseconds
   std::uint64_t r = 0, made = 0, rejoined = 0;
+  double drawn = 0;
   for (auto _ : state) {
     const RunKey key{1, r++};
-    const auto start = Clock::now();
+    const std::clock_t start = std::clock();
     benchmark::DoNotOptimize(plain.run(key));
-    const auto ran = Clock::now();
+    const std::clock_t ran = std::clock();
     trace.run(key, count);
-    const auto kept = Clock::now();
+    const std::clock_t kept = std::clock();
     const auto outcomes = trace.baseline_plan().forced;
     for (int i = 0; i < count; ++i) {
       const auto site = static_cast<std::size_t>((i + choices.uniform()) / count * static_cast<double>(outcomes.size()));
       const auto other = 1 + static_cast<std::int64_t>(choices.uniform() * static_cast<double>(labels - 1));
       if (labels == counts && outcomes[site] == 0) continue;
       benchmark::DoNotOptimize(trace.replay(site, labels == counts ? outcomes[site] - 1 : (outcomes[site] + other) % labels));
-      ++made, rejoined += trace.rejoined();
+      ++made, rejoined += trace.rejoined(), drawn += trace.replay_cost();
     }
-    replay += Clock::now() - kept, keep += kept - ran, run += ran - start;
+    replay += std::clock() - kept, keep += kept - ran, run += ran - start;
   }
-  const auto ratio = [](auto a, auto b) { return static_cast<double>(a.count()) / static_cast<double>(b.count()); };
+  const auto ratio = [](std::clock_t a, std::clock_t b) { return static_cast<double>(a) / static_cast<double>(b); };
   state.counters["replay"] = ratio(replay, run) * static_cast<double>(r) / static_cast<double>(made);
+  state.counters["drawn"] = drawn / static_cast<double>(made);
   state.counters["keep"] = ratio(keep, run);
   state.counters["rejoined"] = static_cast<double>(rejoined) / static_cast<double>(made);
 }
