@@ -4,10 +4,14 @@
 //     if (draw(Bernoulli(exp(-x / theta[0])))) x += 1; else x -= 1;
 //   });
 //
-// A recording, and a run of any other kind, just loops. A replay starts at the last checkpoint before the site that it changes;
-// once the state is the one that the run had at the start of the same iteration, the rest of the loop would repeat the run: it
-// takes the state that the run ended with, and goes on after the loop. What the body reads may be anything; what it changes must
-// be its state, the cost through draw.cost(), or gone at the end of the iteration.
+// A recording, and a run of any other kind, just loops. A replay starts at the last state that was kept before the site that it
+// changes; once its state is the one that the run had at the start of the same iteration, the rest of the loop would repeat the
+// run: it takes the state that the run ended with, and goes on after the loop. Replays so cost what they draw until they rejoin
+// the run, and their costs are bit for bit those of full reruns.
+//
+// What the body reads may be anything. What it changes must be its state, the cost through draw.cost(), or gone at the end of the
+// iteration: a sum that it keeps in a captured variable is not restored, nor the second half of a std::normal_distribution.
+// LoopOptions::check finds such bodies. A running cost belongs in draw.cost(), since a state with it in hardly ever rejoins.
 #pragma once
 
 #include <concepts>
