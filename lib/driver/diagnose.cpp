@@ -55,7 +55,9 @@ struct Sums {
 class ReplayDiagnosis {
  public:
   ReplayDiagnosis(const Program<double>& program, const Eigen::VectorXd& theta, const DiagnoseOptions& options)
-      : options_(options), trace_(program, theta, options.max_draws), directions_(directions(theta.size())) {}
+      : options_(options), trace_(program, theta, options.max_draws), directions_(directions(theta.size())) {
+    trace_.set_loop_options(options.loops);
+  }
 
   ReplayDiagnostics run() {
     measure_cost();
@@ -110,6 +112,7 @@ class ReplayDiagnosis {
     const auto [at, fresh] = changes_.try_emplace({site, outcome}, 0.0);
     if (fresh) {
       at->second = trace_.replay(site, outcome) - trace_.cost();
+      replay_runs_ += trace_.replay_cost();
       ++result_.replays;
     }
     return at->second;
@@ -167,7 +170,7 @@ class ReplayDiagnosis {
 
   void add_path(std::uint64_t path) {
     choose_datum(path);
-    trace_.run({options_.seed, path});
+    trace_.run({options_.seed, path}, options_.max_replays);
     trace_.record(Outcomes::variables);
     changes_.clear();
     tangents_known_ = false;
@@ -231,15 +234,15 @@ class ReplayDiagnosis {
 
     // Replays. An impossible alternative whose weight moves nothing stays unvisited.
     std::vector<double> delta(weights.size(), 0);
-    trace_.take_work();
     const std::uint64_t replays = result_.replays;
+    const double before = replay_runs_;
     for (std::size_t i = 0; i < weights.size(); ++i) {
       const Alternative& y = list.list[i];
       if (sizes[i] == 0 || (trace_.site(y.site).pmf(y.outcome) == 0 && !trace_.moves(y.site, list.of(y)))) continue;
       delta[i] = change(y.site, y.outcome);
     }
-    replay_runs_ += trace_.take_work().runs;
-    timed_replays_ += result_.replays - replays;
+    alternative_runs_ += replay_runs_ - before;
+    alternative_replays_ += result_.replays - replays;
     double local = 0, residual = 0;
     for (std::size_t i = 0; i < n; ++i) {
       if (!trace_.active(i)) continue;
@@ -345,7 +348,7 @@ class ReplayDiagnosis {
     result_.full_variance = clean(result_.full_variance, rounding);
     result_.replay_excess = clean(result_.replay_excess, rounding);
     result_.surrogate_excess = has_surrogate_ ? clean(result_.surrogate_excess, rounding) : nan;
-    result_.replay_cost = timed_replays_ ? replay_runs_ / static_cast<double>(timed_replays_) : nan;
+    result_.replay_cost = alternative_replays_ ? alternative_runs_ / static_cast<double>(alternative_replays_) : nan;
 
     const auto order = [&](Eigen::Index i, double& value, double& error) {
       const double variance = result_.cost_variance;
@@ -396,10 +399,10 @@ class ReplayDiagnosis {
   ReplayDiagnostics result_;
   double mean_cost_ = 0, cost_variance_error_ = 0;
   bool has_surrogate_ = true;
-  bool tangents_known_ = false;   // the only block of directions is on the tape
-  detail::Moments full_, local_;  // gradients with all replays; local variances and residuals, summed over sites
-  double replay_runs_ = 0;
-  std::uint64_t timed_replays_ = 0;
+  bool tangents_known_ = false;                    // the only block of directions is on the tape
+  detail::Moments full_, local_;                   // gradients with all replays; local variances and residuals, summed over sites
+  double replay_runs_ = 0, alternative_runs_ = 0;  // work of all replays, and of those of alternatives
+  std::uint64_t alternative_replays_ = 0;
   std::map<std::pair<std::size_t, std::int64_t>, double> changes_;  // of this path, by site and outcome
   std::vector<std::vector<double>> outcome_adjoints_;
   std::map<std::pair<std::size_t, std::string>, Sums> sums_;

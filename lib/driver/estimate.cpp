@@ -118,7 +118,10 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
   if (options.covariance && theta.size() > 4096)
     throw InvalidArgument("covariance: " + outside("parameters", static_cast<double>(theta.size()), "[1, 4096]"));
   const auto start = Clock::now();
-  for (auto& trace : traces_) trace->set_parameters(theta);
+  for (auto& trace : traces_) {
+    trace->set_parameters(theta);
+    trace->set_loop_options(options.loops);
+  }
   const std::uint64_t samples = estimator.deterministic() ? 1 : options.samples;
   const std::uint64_t block_size = std::clamp<std::uint64_t>(samples / 64, 1, 64);
   const Eigen::Index d = theta.size(), width = 1 + d + projections.cols() + observables.count;

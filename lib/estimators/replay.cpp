@@ -62,21 +62,20 @@ struct Learned {
   std::vector<std::array<double, 2>> residual;  ///< mean residual of a coin, by its outcome
   std::vector<double> scale;                    ///< root mean square residual of an alternative, relative to |w d_c p|
   double usual_scale = 1;                       ///< of sites that are not in the table
+  std::vector<std::array<double, 2>> cost;      ///< of replays of a site: their number, and the sum in runs
+  double cost_per_suffix = 1;                   ///< of all of them, relative to the fraction of a run that follows the site
   double replays = 0;
 
   double residual_of(const Site& s, std::size_t i) const {
     return i < residual.size() && s.count == 1 && (s.outcome == 0 || s.outcome == 1) ? residual[i][s.outcome == 1] : 0.0;
   }
   double scale_of(std::size_t i) const { return i < scale.size() ? scale[i] : usual_scale; }
-};
-
-/// A chosen alternative, as learning sees it.
-struct Chosen {
-  std::size_t site;
-  double probability;  ///< of being chosen
-  double size;         ///< |w d_c p|
-  double residual;     ///< |(w Delta - s) d_c p|
-  double value;        ///< w Delta - s of the first parameter
+  /// Of a replay of site i of so many, in runs: the mean of those seen, as if two more had cost what is usual.
+  double cost_of(std::size_t i, std::size_t sites) const {
+    const double usual = cost_per_suffix * suffix(i, sites);
+    return i < cost.size() ? (cost[i][1] + 2 * usual) / (cost[i][0] + 2) : usual;
+  }
+  static double suffix(std::size_t i, std::size_t sites) { return 1 - static_cast<double>(i) / static_cast<double>(sites); }
 };
 
 /// Scratch of one thread: what a sample needs, reused.
@@ -89,7 +88,11 @@ struct Workspace {
   std::vector<double> predicted;    // change of the cost that the control predicts, for one-hot draws
   std::vector<double> control;      // s, by parameter of each site
   std::vector<std::size_t> first;   // of a site in `control`
-  std::vector<std::pair<std::size_t, double>> changes;
+  struct Change {
+    std::size_t alternative;
+    double delta, cost;  // cost: of the replay in runs, 0 if there was none
+  };
+  std::vector<Change> changes;
   std::vector<Weight> weights;
 };
 
@@ -167,14 +170,13 @@ void list_alternatives(Trace<T>& trace, const Plan& plan, Workspace& w) {
 template <class T>
 void choose_probabilities(const Trace<T>& trace, const Plan& plan, const Learned* learned, Workspace& w) {
   w.preference = w.size;
-  const auto sites = static_cast<double>(trace.sites());
   for (std::size_t a = 0; a < w.size.size(); ++a) {
     if (!(w.size[a] > 0)) continue;
     if (plan.choice == SiteChoice::uniform) w.preference[a] = 1;
     if (plan.choice == SiteChoice::neyman && learned) {
       const std::size_t i = w.alternatives.list[a].site;
-      // What a sample costs besides replays is not saved by late ones: half of a run is added.
-      w.preference[a] *= learned->scale_of(i) / std::sqrt(0.5 + (sites - static_cast<double>(i)) / sites);
+      // What a sample costs besides replays is not saved by cheap ones: half of a run is added.
+      w.preference[a] *= learned->scale_of(i) / std::sqrt(0.5 + learned->cost_of(i, trace.sites()));
     }
   }
   const double replays = plan.replays == automatic_replays ? learned->replays : plan.replays;
@@ -195,21 +197,32 @@ double explained(const Trace<T>& trace, std::size_t site, const detail::AdjointT
   return sum;
 }
 
-/// The change of the cost under an alternative.
+/// The change of the cost under an alternative, and the cost of its replay.
 template <class T>
-double change(Trace<T>& trace, const Plan& plan, const Learned* learned, const Alternatives& a, const Alternative& y) {
-  if (!plan.martingale) return detail::change(trace, a, y);
-  if (!detail::can_happen(trace, a, y)) return 0;
-  const double delta = static_cast<double>(trace.replay(y.site, y.outcome, true)) - static_cast<double>(trace.cost());
-  return delta - explained(trace, y.site, *learned->adjoints);
+std::pair<double, double> change(Trace<T>& trace, const Plan& plan, const Learned* learned, const Alternatives& a,
+                                 const Alternative& y) {
+  if (y.outcome == trace.site(y.site).outcome || !detail::can_happen(trace, a, y)) return {0.0, 0.0};
+  double delta = static_cast<double>(trace.replay(y.site, y.outcome, plan.martingale)) - static_cast<double>(trace.cost());
+  if (plan.martingale) delta -= explained(trace, y.site, *learned->adjoints);
+  return {delta, trace.replay_cost()};
 }
+
+/// What learning sees of a chosen alternative.
+struct Chosen {
+  const Alternative& alternative;
+  double probability;  ///< of being chosen
+  double size;         ///< |w d_c p|
+  double cost;         ///< of its replay, in runs; 0 if none was made
+  std::span<const Weight> weights;
+};
 
 /// One gradient draw; `observe` is shown every chosen alternative.
 template <class T, class Observe>
 void draw(Trace<T>& trace, const Plan& plan, const Learned* learned, const RunKey& key, Generator choices, GradientDraw& out,
           const Observe& observe) {
   static thread_local Workspace w;
-  out.value = static_cast<double>(trace.run(key));
+  // With the martingale more is kept than states: by the first replay.
+  out.value = static_cast<double>(trace.run(key, plan.replays == 1 || plan.martingale ? 1 : 2));
   trace.record(plan.control == Control::path ? Outcomes::variables : Outcomes::constants);
   find_controls(trace, plan, learned, w, out.gradient);
   detail::sweep_tangents(trace, choices);
@@ -219,9 +232,8 @@ void draw(Trace<T>& trace, const Plan& plan, const Learned* learned, const RunKe
   // Replays first: a test of an impossible alternative uses the adjoints.
   w.changes.clear();
   detail::systematic_sample(w.probability, choices.uniform(), [&](std::size_t a) {
-    const Alternative& y = w.alternatives.list[a];
-    const bool other = y.outcome != trace.site(y.site).outcome;
-    w.changes.emplace_back(a, other ? change(trace, plan, learned, w.alternatives, y) : 0.0);
+    const auto [delta, cost] = change(trace, plan, learned, w.alternatives, w.alternatives.list[a]);
+    w.changes.push_back({a, delta, cost});
   });
   // With a control from the path the first sweep had the cost and the control of every site in it, but for the table's part.
   trace.begin_sweep();
@@ -235,7 +247,7 @@ void draw(Trace<T>& trace, const Plan& plan, const Learned* learned, const RunKe
       trace.seed(i, 0, static_cast<T>(learned->residual_of(s, i)));
     }
   }
-  for (const auto& [a, delta] : w.changes) {
+  for (const auto& [a, delta, cost] : w.changes) {
     const Alternative& y = w.alternatives.list[a];
     w.weights.clear();
     for (const Weight& weight : w.alternatives.of(y))
@@ -243,7 +255,7 @@ void draw(Trace<T>& trace, const Plan& plan, const Learned* learned, const RunKe
     if (w.share[a] > 0)
       for (std::uint32_t j = 0; j < trace.site(y.site).count; ++j)
         if (const double s = w.control[w.first[y.site] + j]; s != 0) w.weights.push_back({j, -w.share[a] * s});
-    observe(y, w.probability[a], w.size[a], std::span<const Weight>(w.weights));
+    observe(Chosen{y, w.probability[a], w.size[a], cost, w.weights});
     for (const Weight& weight : w.weights)
       if (weight.value != 0) trace.seed(y.site, weight.parameter, static_cast<T>(weight.value / w.probability[a]));
   }
@@ -265,26 +277,31 @@ void learn_residuals(Trace<T>& trace, const Plan& plan, int runs, const PilotCon
   probe.residuals = false;
   probe.replays = std::max(plan.replays, 8);
   GradientDraw out;
-  double residuals = 0, sizes = 0;
+  double residuals = 0, sizes = 0, costs = 0, suffixes = 0;
   for (int k = 0; k < runs; ++k) {
     out.gradient.setZero(trace.parameters());
     const auto run = static_cast<std::uint64_t>(k);
-    draw(trace, probe, &learned, pilot.run(trace, run), pilot.choices(run), out,
-         [&](const Alternative& y, double, double size, std::span<const Weight> weights) {
-           const double residual = trace.importance(y.site, weights);
-           if (!std::isfinite(residual) || !std::isfinite(size)) return;
-           if (table.size() <= y.site) table.resize(y.site + 1);
-           Entry& e = table[y.site];
-           e.residuals += residual * residual, e.sizes += size * size;
-           residuals += residual * residual, sizes += size * size;
-           const Site& s = trace.site(y.site);
-           if (s.count != 1 || s.outcome < 0 || s.outcome > 1) return;
-           double value = 0;
-           for (const Weight& w : weights) value += w.value;
-           const std::size_t x = s.outcome == 1;
-           e.sum[x] += value, e.squares[x] += value * value, e.count[x] += 1;
-         });
+    draw(trace, probe, &learned, pilot.run(trace, run), pilot.choices(run), out, [&](const Chosen& c) {
+      const Alternative& y = c.alternative;
+      if (table.size() <= y.site) table.resize(y.site + 1), learned.cost.resize(y.site + 1);
+      Entry& e = table[y.site];
+      if (c.cost > 0) {
+        learned.cost[y.site][0] += 1, learned.cost[y.site][1] += c.cost;
+        costs += c.cost, suffixes += Learned::suffix(y.site, trace.sites());
+      }
+      const double residual = trace.importance(y.site, c.weights);
+      if (!std::isfinite(residual) || !std::isfinite(c.size)) return;
+      e.residuals += residual * residual, e.sizes += c.size * c.size;
+      residuals += residual * residual, sizes += c.size * c.size;
+      const Site& s = trace.site(y.site);
+      if (s.count != 1 || s.outcome < 0 || s.outcome > 1) return;
+      double value = 0;
+      for (const Weight& w : c.weights) value += w.value;
+      const std::size_t x = s.outcome == 1;
+      e.sum[x] += value, e.squares[x] += value * value, e.count[x] += 1;
+    });
   }
+  if (suffixes > 0) learned.cost_per_suffix = costs / suffixes;
   learned.usual_scale = sizes > 0 && residuals > 0 ? std::sqrt(residuals / sizes) : 1.0;
   learned.scale.assign(table.size(), learned.usual_scale);
   learned.residual.assign(plan.residuals ? table.size() : 0, {});
@@ -310,20 +327,19 @@ double learn_replays(Trace<T>& trace, const Plan& plan, int runs, const PilotCon
   probe.replays = 8;
   GradientDraw out;
   Eigen::VectorXd mean = Eigen::VectorXd::Zero(trace.parameters());
-  double squares = 0, excess = 0, most = 0, chosen = 0, suffixes = 0;
+  double squares = 0, excess = 0, most = 0, chosen = 0, costs = 0;
   for (int k = 0; k < runs; ++k) {
     out.gradient.setZero(trace.parameters());
     const auto run = static_cast<std::uint64_t>(runs + k);
     double here = 0;
-    draw(trace, probe, &learned, pilot.run(trace, run), pilot.choices(run), out,
-         [&](const Alternative& y, double probability, double, std::span<const Weight> weights) {
-           const double residual = trace.importance(y.site, weights);
-           chosen += 1;
-           suffixes += 1 - static_cast<double>(y.site) / static_cast<double>(trace.sites());
-           // sum_i r_i^2 / q_i over all sites, for one replay: q_i is an eighth of the probability now.
-           if (probability < 1) excess += 8 * residual * residual / (probability * probability);
-           here += 1 / probability;
-         });
+    draw(trace, probe, &learned, pilot.run(trace, run), pilot.choices(run), out, [&](const Chosen& c) {
+      const Alternative& y = c.alternative;
+      const double residual = trace.importance(y.site, c.weights);
+      if (c.cost > 0) chosen += 1, costs += c.cost;
+      // sum_i r_i^2 / q_i over all sites, for one replay: q_i is an eighth of the probability now.
+      if (c.probability < 1) excess += 8 * residual * residual / (c.probability * c.probability);
+      here += 1 / c.probability;
+    });
     most = std::max(most, here);
     squares += out.gradient.squaredNorm() / runs;
     mean += out.gradient / runs;
@@ -331,7 +347,7 @@ double learn_replays(Trace<T>& trace, const Plan& plan, int runs, const PilotCon
   excess /= runs;
   if (chosen == 0 || !(excess > 0)) return 1;
   const double variance = squares - mean.squaredNorm(), floor = variance - excess / probe.replays;
-  const double fixed = plan.control == Control::path ? 6 : 5, replay = suffixes / chosen;  // in runs; a sweep counts as one
+  const double fixed = plan.control == Control::path ? 6 : 5, replay = costs / chosen;  // in runs; a sweep counts as one
   const double best = floor > 0 ? std::sqrt(excess * fixed / (floor * replay)) : most;
   // Less than one: a replay in some of the samples.
   return best < 1 ? std::max(best, 0.1) : std::min(std::round(best), std::max(1.0, most));
@@ -413,17 +429,17 @@ double detail::residual_moment(Trace<T>& trace, int runs, const PilotContext& pi
   for (int k = 0; k < runs; ++k) {
     out.gradient.setZero(trace.parameters());
     const auto run = static_cast<std::uint64_t>(k);
-    draw(trace, plan, nullptr, pilot.run(trace, run), pilot.choices(run), out,
-         [&](const Alternative& y, double probability, double, std::span<const Weight> weights) {
-           const Site& s = trace.site(y.site);
-           if (s.count != 1 || s.law->support(s.plain).upper != 1) return;
-           double residual = 0, slope = 0;
-           for (const Weight& w : weights) residual += w.value;
-           s.law->pmf_derivative(s.plain, 1, std::span<double>(&slope, 1));
-           if (slope == 0) return;
-           residual /= slope;  // of the probability, whatever the parameter of the coin is
-           moment += s.pmf(0) * s.pmf(1) * residual * residual / probability;
-         });
+    draw(trace, plan, nullptr, pilot.run(trace, run), pilot.choices(run), out, [&](const Chosen& c) {
+      const Alternative& y = c.alternative;
+      const Site& s = trace.site(y.site);
+      if (s.count != 1 || s.law->support(s.plain).upper != 1) return;
+      double residual = 0, slope = 0;
+      for (const Weight& w : c.weights) residual += w.value;
+      s.law->pmf_derivative(s.plain, 1, std::span<double>(&slope, 1));
+      if (slope == 0) return;
+      residual /= slope;  // of the probability, whatever the parameter of the coin is
+      moment += s.pmf(0) * s.pmf(1) * residual * residual / c.probability;
+    });
   }
   return moment / runs;
 }
@@ -442,8 +458,7 @@ template <class T>
 void StochasticDerivative::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
   const Plan plan = plan_of(*this);
   check(plan, pilot);
-  draw(trace, plan, static_cast<const Learned*>(context.learned), context.key(), context.choices(), out,
-       [](const Alternative&, double, double, std::span<const Weight>) {});
+  draw(trace, plan, static_cast<const Learned*>(context.learned), context.key(), context.choices(), out, [](const Chosen&) {});
 }
 
 template <class T>
@@ -457,8 +472,7 @@ template <class T>
 void DebiasedSurrogate::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
   const Plan plan = plan_of(*this);
   check(plan, pilot);
-  draw(trace, plan, static_cast<const Learned*>(context.learned), context.key(), context.choices(), out,
-       [](const Alternative&, double, double, std::span<const Weight>) {});
+  draw(trace, plan, static_cast<const Learned*>(context.learned), context.key(), context.choices(), out, [](const Chosen&) {});
 }
 
 template detail::AdjointTable::AdjointTable(Trace<float>&, int, const PilotContext&);

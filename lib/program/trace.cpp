@@ -2,9 +2,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iomanip>
 #include <limits>
+#include <sstream>
 
 namespace stoat {
+namespace {
+
+/// So many that different numbers read differently.
+template <class T>
+std::string digits(T x) {
+  std::ostringstream text;
+  text << std::setprecision(std::numeric_limits<T>::max_digits10) << x;
+  return text.str();
+}
+
+}  // namespace
 
 template <class T>
 Trace<T>::Trace(Program<T> program, const Eigen::VectorX<T>& theta, std::size_t max_draws)
@@ -24,6 +37,7 @@ void Trace<T>::set_parameters(const Eigen::VectorX<T>& theta) {
     }
   theta_ = theta;
   plain_theta_ = Vector<T>(theta);
+  checkpoints_.begin(loop_options_.memory);  // those of the baseline are of other parameters
 }
 
 template <class T>
@@ -39,11 +53,17 @@ T Trace<T>::plain_cost(Sampler<T>& sampler, const Vector<T>& theta) const {
 }
 
 template <class T>
-T Trace<T>::run(const RunKey& key) {
+T Trace<T>::run(const RunKey& key, std::size_t replays) {
   key_ = key;
-  baseline_.begin({.key = key, .limit = max_draws_, .datum = datum_});
+  replays_ = 0;
+  checkpoints_.begin(loop_options_.memory);
+  baseline_.begin({.key = key, .limit = max_draws_, .datum = datum_, .keep = replays > 1 ? &checkpoints_ : nullptr});
   cost_ = plain_cost(baseline_, plain_theta_);
   work_.runs += 1;
+  if (replays > 1 && !baseline_.loops().loops.empty()) {
+    checkpoints_.finish();
+    if (loop_options_.check) check_states();
+  }
   return cost_;
 }
 
@@ -119,17 +139,120 @@ T Trace<T>::replay(std::size_t site, std::int64_t outcome, bool chances) {
   if (site >= outcomes.size())
     throw Error("replay: site " + std::to_string(site) + " was not visited; run " + std::to_string(key_.run) + " has " +
                 std::to_string(outcomes.size()) + " sites");
+  const bool known = checkpoints_.complete && (!chances || !checkpoints_.chances.empty());
+  if (!baseline_.loops().loops.empty() && replays_++ > 0 && !known && !checkpoints_.full()) keep_states(chances);
+  const T cost = run_replay(replay_plan(site, outcome, chances));
+  work_.runs += replay_cost_;
+  if (loop_options_.check && checkpoints_.complete && cut_short_++ % 64 == 0) check_replay(site, outcome, chances, cost);
+  return cost;
+}
+
+template <class T>
+DrawPlan Trace<T>::replay_plan(std::size_t site, std::int64_t outcome, bool chances) {
+  const auto& outcomes = baseline_.outcomes();
+  return {.key = key_,
+          .forced = std::span<const std::int64_t>(outcomes).first(site),
+          .changed = site,
+          .change_to = outcome,
+          .limit = max_draws_,
+          .datum = datum_,
+          .chances = chances ? &chances_ : nullptr,
+          .loops = baseline_.loops().loops.empty() ? nullptr : &baseline_.loops(),
+          .sites = outcomes.size(),
+          .checkpoints = checkpoints_.complete && (!chances || !checkpoints_.chances.empty()) ? &checkpoints_ : nullptr};
+}
+
+template <class T>
+T Trace<T>::run_replay(const DrawPlan& plan) {
   chances_.clear();
+  replay_.begin(plan);
+  const T cost = plain_cost(replay_, plain_theta_);
+  rejoined_ = replay_.rejoined();
+  std::size_t forced = plan.changed;
+  for (const detail::Skip& s : replay_.skips())
+    if (s.from < plan.changed) forced -= s.n;
+  replay_cost_ = static_cast<double>(replay_.outcomes().size() - forced) / static_cast<double>(plan.sites);
+  return cost;
+}
+
+template <class T>
+std::span<const std::int64_t> Trace<T>::replayed() const {
+  if (replay_.skips().empty()) return replay_.outcomes();
+  replayed_.clear();
+  auto own = replay_.outcomes().begin();
+  for (const detail::Skip& s : replay_.skips()) {
+    const auto next = own + static_cast<std::ptrdiff_t>(s.at - replayed_.size());
+    replayed_.insert(replayed_.end(), own, next);
+    own = next;
+    const auto skipped = baseline_.outcomes().begin() + static_cast<std::ptrdiff_t>(s.from);
+    replayed_.insert(replayed_.end(), skipped, skipped + static_cast<std::ptrdiff_t>(s.n));
+  }
+  replayed_.insert(replayed_.end(), own, replay_.outcomes().end());
+  return replayed_;
+}
+
+template <class T>
+void Trace<T>::keep_states(bool chances) {
+  checkpoints_.begin(loop_options_.memory);
   replay_.begin({.key = key_,
-                 .forced = std::span<const std::int64_t>(outcomes).first(site),
-                 .changed = site,
-                 .change_to = outcome,
+                 .forced = baseline_.outcomes(),
                  .limit = max_draws_,
                  .datum = datum_,
-                 .chances = chances ? &chances_ : nullptr});
+                 .chances = chances ? &checkpoints_.chances : nullptr,
+                 .keep = &checkpoints_});
   const T cost = plain_cost(replay_, plain_theta_);
-  work_.runs += 1 - static_cast<double>(site) / static_cast<double>(outcomes.size());
-  return cost;
+  work_.runs += 1;
+  if (cost != cost_)
+    throw Error("run " + std::to_string(key_.run) + " gave the cost " + digits(cost_) + " and, run again with the same outcomes, " +
+                digits(cost) + "; the program depends on more than theta and its draws");
+  checkpoints_.finish();
+  if (loop_options_.check) check_states();
+}
+
+template <class T>
+void Trace<T>::check_states() {
+  const auto& [loops, marks] = baseline_.loops();
+  const std::size_t l = key_.run % loops.size();
+  const std::size_t site = marks[loops[l].first + loops[l].steps / 2].sites;
+  if (!checkpoints_.complete || site >= marks[loops[l].end()].sites) return;
+  DrawPlan plan = replay_plan(site, baseline_.outcomes()[site], false);
+  plan.loops_skipped = static_cast<std::uint32_t>(l) + 1;
+  for (const bool rejoin : {false, true}) {
+    plan.rejoin = rejoin;
+    const T cost = run_replay(plan);
+    work_.runs += replay_cost_;
+    if (cost != cost_) loop_trouble(plan, cost_);
+  }
+}
+
+template <class T>
+void Trace<T>::check_replay(std::size_t site, std::int64_t outcome, bool chances, T cost) {
+  const std::span<const std::int64_t> taken = replayed();
+  const std::vector<std::int64_t> outcomes(taken.begin(), taken.end());
+  const double replay_cost = replay_cost_;
+  const bool rejoined = rejoined_;
+  DrawPlan plan = replay_plan(site, outcome, chances);
+  plan.checkpoints = nullptr;
+  const T full = run_replay(plan);
+  work_.runs += replay_cost_;
+  if (full != cost || replay_.outcomes() != outcomes) {
+    plan.checkpoints = &checkpoints_;
+    loop_trouble(plan, full);
+  }
+  replay_cost_ = replay_cost, rejoined_ = rejoined;
+}
+
+template <class T>
+void Trace<T>::loop_trouble(DrawPlan plan, T full) {
+  const std::size_t loops = std::min<std::size_t>(plan.loops_skipped, baseline_.loops().loops.size());
+  for (std::uint32_t l = 0; l < loops; ++l) {
+    plan.loops_skipped = l + 1;
+    if (const T cost = run_replay(plan); cost != full || l + 1 == loops)
+      throw Error("draw.iterate: in a replay of run " + std::to_string(key_.run) + " with site " + std::to_string(plan.changed) +
+                  " forced to " + std::to_string(plan.change_to) + " the cost is " + digits(cost) + " if iterations of loop " +
+                  std::to_string(l) + " are skipped, and " + digits(full) +
+                  " if not; the body of this loop changes something besides its state");
+  }
 }
 
 template <class T>

@@ -7,21 +7,25 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <sstream>
+#include <string>
 #include <utility>
 
 #include <stoat/distributions/flow.hpp>
 #include <stoat/distributions/law.hpp>
+#include <stoat/random/philox.hpp>
 #include <stoat/tape/vector.hpp>
 
 namespace stoat {
 
-/// The plain form: probabilities w[k stride] / total. Parameters are the normalised probabilities P(0), ..., P(K-1).
+/// The plain form: probabilities w[k stride] / sum(). Parameters are the normalised probabilities P(0), ..., P(K-1).
 template <class T>
 struct CategoricalView {
   using Scalar = double;
   const T* w;
   std::int64_t size, stride;
-  double total = 0;
+  double total = 0;  ///< unless there is a bound
+  double bound = 0;  ///< of the weights, if draws are proposed; else 0
 
   static constexpr std::string_view name = "Categorical";
   int parameter_count() const { return static_cast<int>(size); }
@@ -30,24 +34,36 @@ struct CategoricalView {
     return *this;
   }
 
-  CategoricalView(const T* weights, std::int64_t n, std::int64_t step = 1) : w(weights), size(n), stride(step) {
-    for (std::int64_t k = 0; k < n; ++k) total += weight(k);
+  CategoricalView(const T* weights, std::int64_t n, std::int64_t step = 1, double largest = 0)
+      : w(weights), size(n), stride(step), bound(largest) {
+    if (bound == 0) total = added();
   }
   /// The values of a vector.
   template <class S>
   explicit CategoricalView(const Vector<S>& v) : CategoricalView(v.data(), v.size(), v.layout().row_stride) {}
 
   double weight(std::int64_t k) const { return static_cast<double>(detail::base_value(w[k * stride])); }
+  double added() const {
+    double sum = 0;
+    for (std::int64_t k = 0; k < size; ++k) sum += weight(k);
+    return sum;
+  }
+  double sum() const { return bound == 0 ? total : added(); }
+  /// Proposals look at few of the weights: the others are not checked.
+  bool valid() const { return bound == 0 ? problem().empty() : size > 0; }
   std::string problem() const {
     if (size == 0) return "no probabilities";
+    const double most = bound == 0 ? std::numeric_limits<double>::max() : bound;
     for (std::int64_t k = 0; k < size; ++k)
-      if (!(weight(k) >= 0) || !std::isfinite(weight(k))) {
+      if (!(weight(k) >= 0 && weight(k) <= most)) {
         std::string entry = "probabilities[";
         entry += std::to_string(k);
         entry += "]";
-        return outside(entry, weight(k), "[0, infinity)");
+        std::ostringstream range;
+        range << "[0, " << bound << ']';
+        return outside(entry, weight(k), bound == 0 ? "[0, infinity)" : range.str());
       }
-    if (!(total > 0) || !std::isfinite(total)) return outside("sum of probabilities", total, "(0, infinity)");
+    if (!(sum() > 0) || !std::isfinite(sum())) return outside("sum of probabilities", sum(), "(0, infinity)");
     return {};
   }
   bool boundary() const {
@@ -55,7 +71,7 @@ struct CategoricalView {
       if (weight(k) == 0) return true;
     return false;
   }
-  double p(std::int64_t k) const { return weight(k) / total; }
+  double p(std::int64_t k) const { return weight(k) / sum(); }
   Support support() const { return {0, size - 1}; }
   double pmf(std::int64_t k) const { return k < 0 || k >= size ? 0.0 : p(k); }
   double cdf(std::int64_t k) const {
@@ -71,8 +87,9 @@ struct CategoricalView {
     for (std::int64_t j = size - 1; j > std::max<std::int64_t>(k, -1); --j) sum += p(j);
     return sum;
   }
-  std::int64_t quantile(double u) const {
-    double left = u * total;
+  std::int64_t quantile(double u) const { return bound == 0 ? inverted(u) : proposed(u); }
+  std::int64_t inverted(double u) const {
+    double left = u * sum();
     std::int64_t last = 0;
     for (std::int64_t k = 0; k < size; ++k) {
       const double here = weight(k);
@@ -83,6 +100,19 @@ struct CategoricalView {
       left -= here;
     }
     return last;
+  }
+  /// Proposes labels, all alike, until one is accepted: with probability weight / bound. The first attempt is made of the bits of
+  /// u, the others of words that u is the key of. -1 if there is something wrong with the weights.
+  std::int64_t proposed(double u) const {
+    const auto bits = static_cast<std::uint64_t>(u * 0x1p53);
+    Generator words({.seed = 0, .run = bits >> 48, .purpose = Purpose::proposal}, bits & 0xffffffffffff);
+    for (std::int64_t attempt = 0; attempt < 64 + size; ++attempt, u = words.uniform()) {
+      const double place = u * static_cast<double>(size);
+      const auto k = std::min(static_cast<std::int64_t>(place), size - 1);
+      if (!(weight(k) >= 0 && weight(k) <= bound)) return -1;
+      if ((place - static_cast<double>(k)) * bound < weight(k)) return k;
+    }
+    return problem().empty() ? inverted(u) : -1;  // a poor bound: the law is the same
   }
   void score(std::int64_t k, std::span<double> out) const {
     for (double& o : out) o = 0;
@@ -110,7 +140,7 @@ struct CategoricalView {
         k = y;  // if rounding carries u past the end, the last one
       }
     }
-    return {others / total, j, k};
+    return {others / sum(), j, k};
   }
   /// visit(y, weights) for each label y that the flow leads to from k; weights(put) calls put(j, weight of P(j)).
   template <class Visit>
@@ -173,8 +203,21 @@ class Categorical {
   explicit Categorical(const Vector<S>& weights) : borrowed_(&weights) {}
   explicit Categorical(Vector<S>&& weights) : owned_(std::move(weights)) {}
 
+  /// The same law drawn in another way: labels are proposed, all alike, until one is accepted with probability weights[k] / bound.
+  /// 0 <= weights[k] <= bound, 0 < bound < infinity; bound / mean weight attempts a draw, and no sum over all weights.
+  ///
+  /// This is the better coupling for replays where a single weight changes, as in the resampling of particles: a draw changes
+  /// only if it proposes that label, in about 1 of K draws. By inversion one changed weight moves the boundaries of all labels
+  /// after it, and the paths part for good. Inversion is better where labels are ordered and all weights move smoothly.
+  /// Throws InvalidArgument for a bound out of range; a draw that meets a weight out of range throws Error.
+  static Categorical weights(const Vector<S>& weights, double bound) { return Categorical(weights).bounded(bound); }
+  static Categorical weights(Vector<S>&& weights, double bound) { return Categorical(std::move(weights)).bounded(bound); }
+
   const Vector<S>& weights() const { return borrowed_ ? *borrowed_ : owned_; }
-  auto plain() const { return CategoricalView(weights()); }
+  auto plain() const {
+    const Vector<S>& w = weights();
+    return CategoricalView(w.data(), w.size(), w.layout().row_stride, bound_);
+  }
   template <class F>
   auto map(F&&) const {
     return plain();
@@ -190,8 +233,15 @@ class Categorical {
   }
 
  private:
+  Categorical&& bounded(double bound) && {
+    if (!(bound > 0 && std::isfinite(bound))) throw InvalidArgument("Categorical: " + outside("bound", bound, "(0, infinity)"));
+    bound_ = bound;
+    return std::move(*this);
+  }
+
   const Vector<S>* borrowed_ = nullptr;
   Vector<S> owned_;
+  double bound_ = 0;
 };
 template <class S>
 Categorical(const Vector<S>&) -> Categorical<S>;

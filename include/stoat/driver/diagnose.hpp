@@ -20,6 +20,7 @@
 #include <Eigen/Core>
 
 #include <stoat/estimators/estimator.hpp>
+#include <stoat/program/loops.hpp>
 
 namespace stoat {
 
@@ -29,6 +30,7 @@ struct DiagnoseOptions {
   std::uint64_t seed = 1;
   std::size_t top = 5;  ///< length of the lists of draws
   std::size_t max_draws = std::size_t{1} << 24;
+  LoopOptions loops{.check = true};  ///< replays are compared with reruns now and then: a loop that they get wrong throws Error
 };
 
 /// What one draw, counted in the order of execution, contributes.
@@ -60,7 +62,7 @@ struct ReplayDiagnostics {
   double interaction_order = 0, interaction_order_error = 0;
   /// The same of what the surrogate leaves: one debiased replay wins over the score function if this is below 1.
   double residual_order = 0, residual_order_error = 0;
-  double replay_cost = 0;  ///< mean fraction of a run that a replay takes
+  double replay_cost = 0;  ///< mean fraction of a run's sites that a replay draws; less where loops of draw.iterate rejoin the run
   /// k* = sqrt(R c0 / (V_full c_r)), the replays per sample with the least variance x work; a sweep counts as two runs. The
   /// cost without replays, c0, is 2 runs and 2 sweeps (3 with the surrogate).
   double optimal_replays = 0, optimal_replays_surrogate = 0;

@@ -18,6 +18,7 @@ enum class SiteChoice {
   importance,  ///< in proportion to |w d_c p|, found for all sites at once by one tangent sweep
   uniform,     ///< every alternative that can matter alike
   neyman,      ///< in proportion to |w d_c p| times the size of the residual there in pilot runs, over the root of the cost
+               ///< of replays there, in pilot runs too
 };
 
 /// What stands in for sites that are not replayed.

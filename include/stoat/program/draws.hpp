@@ -27,7 +27,7 @@ class Draws : public CompoundDraws<D, S> {
   /// changed outcome changes the number of draws: the same label keeps the same randomness.
   template <SingleDraw L>
   Discrete<S> operator()(const L& law, std::uint64_t label) {
-    return self().draw(law, [this, label] { return self().labelled_uniform(label); });
+    return self().draw(law, [this, label, use = self().occurrence(label)] { return self().labelled_uniform(label, use); });
   }
   /// A draw, single or of many, with the method that PerSite is to use for it.
   template <class L>

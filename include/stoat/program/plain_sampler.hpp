@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -39,7 +40,25 @@ class Sampler : public SamplerBase,
   /// a cost arose hold no later draw responsible for it.
   template <class E>
   void cost(const E& c) {
-    cost_ += S(c);
+    add(S(c));
+  }
+
+  /// See SamplerBase::iterate.
+  template <class State, class Body>
+  void iterate(State& state, int steps, Body&& body) {
+    if constexpr (std::floating_point<S>) {
+      static_assert(LoopState<State>, "stoat: draw.iterate needs a state that can be copied and compared with ==");
+      const bool outer = this->enter_loop(steps);
+      StateLoop<State> loop;
+      int t = outer ? enter(loop, state) : 0;
+      for (; t < steps; ++t) {  // one call of the body for runs of all kinds: they must round alike
+        if (outer && arrive(loop, state, static_cast<std::size_t>(t))) break;
+        body(state, t);
+      }
+      if (outer) leave(loop, state);
+    } else {
+      SamplerBase::iterate(state, steps, body);
+    }
   }
 
   void begin(const DrawPlan& plan) {
@@ -51,6 +70,85 @@ class Sampler : public SamplerBase,
  private:
   friend CompoundDraws<Sampler<S>, S>;
   friend Draws<Sampler<S>, S>;
+
+  /// Never part of another expression, which might round the sum differently in different runs.
+  [[gnu::noinline]] void add(S c) {
+    cost_ += c;
+    this->cost_added();
+    if constexpr (std::floating_point<S>)
+      if (this->plan().keep) this->plan().keep->costs.push_back({static_cast<double>(c), static_cast<double>(cost_)});
+  }
+
+  // ---- loops ----------------------------------------------------------------------------------------------------
+
+  /// The states that are kept of the present loop, and those that the run left of it.
+  template <class State>
+  struct StateLoop {
+    detail::StatesOf<State>* kept = nullptr;
+    const detail::StatesOf<State>* run = nullptr;
+    std::size_t first = 0, end = 0;  ///< its boundaries in the run
+    bool watched = false;            ///< the changed site is in it
+  };
+  /// Enters a loop. Returns the first iteration to make.
+  template <class State>
+  int enter(StateLoop<State>& loop, State& state) {
+    const DrawPlan& plan = this->plan();
+    if (plan.keep) loop.kept = &plan.keep->template open<State>();
+    const bool past = site_ > plan.changed && !rejoined_;
+    if (!plan.checkpoints || past || this->loop() >= plan.loops_skipped) return 0;
+    const auto& original = this->original_loop();
+    loop.run = plan.checkpoints->template states<State>(this->loop());
+    if (!loop.run) this->no_such_loop("states of another type");
+    loop.first = original.first, loop.end = original.end();
+    const auto& marks = plan.loops->marks;
+    if (rejoined_ || plan.changed >= marks[loop.end].sites) {
+      state = loop.run->end();
+      skip_to(loop.first, loop.end);
+      return static_cast<int>(original.steps);
+    }
+    loop.watched = true;
+    const auto begin = marks.begin() + static_cast<std::ptrdiff_t>(loop.first);
+    const auto after = std::partition_point(begin, begin + static_cast<std::ptrdiff_t>(original.steps),
+                                            [&](const detail::Mark& m) { return m.sites <= plan.changed; });
+    const std::size_t k = plan.checkpoints->index(static_cast<std::size_t>(after - begin - 1));
+    if (k == 0) return 0;
+    state = (*loop.run)[k];
+    const std::size_t step = plan.checkpoints->step(k);
+    skip_to(loop.first, loop.first + step);
+    return static_cast<int>(step);
+  }
+  /// The start of an iteration. True if the rest of the loop would repeat the run: the state is the final one then.
+  template <class State>
+  bool arrive(StateLoop<State>& loop, State& state, std::size_t step) {
+    this->boundary(step);
+    const DrawPlan& plan = this->plan();
+    if (loop.kept && plan.keep->has(step)) plan.keep->keep(*loop.kept, state, false);
+    if (!loop.watched || !plan.rejoin || !plan.checkpoints->has(step)) return false;
+    if (!(state == (*loop.run)[plan.checkpoints->index(step)]) || !this->may_rejoin(loop.first + step)) return false;
+    state = loop.run->end();
+    skip_to(loop.first + step, loop.end);
+    return rejoined_ = true;
+  }
+  template <class State>
+  void leave(StateLoop<State>& loop, const State& state) {
+    if (loop.kept) this->plan().keep->keep(*loop.kept, state, true);
+    if (loop.watched && this->plan().rejoin && !rejoined_) rejoined_ = state == loop.run->end() && this->may_rejoin(loop.end);
+    this->leave_loop();
+  }
+  /// Goes on at a later boundary of the run, having paid what it paid on the way.
+  void skip_to(std::size_t from, std::size_t to) {
+    const auto& marks = this->plan().loops->marks;
+    const auto& costs = this->plan().checkpoints->costs;
+    const std::size_t begin = marks[from].costs, end = marks[to].costs;
+    if (begin < end) {
+      // The sum as it would have been rounded on the way.
+      const S before = begin > 0 ? static_cast<S>(costs[begin - 1].total) : S(0);
+      if (cost_ == before) cost_ = static_cast<S>(costs[end - 1].total);
+      else
+        for (std::size_t i = begin; i < end; ++i) cost_ += static_cast<S>(costs[i].added);
+    }
+    this->skip(from, to);
+  }
 
   template <class L, class U>
   Discrete<S> draw(const L& law, U&& u) {

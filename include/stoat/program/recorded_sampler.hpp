@@ -41,7 +41,7 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
   // What Draws offers, with an entry in the log.
   template <SingleDraw L>
   Discrete<S> operator()(const L& law, std::uint64_t label) {
-    const Discrete<S> k = draw(law, [this, label] { return this->labelled_uniform(label); });
+    const Discrete<S> k = draw(law, [this, label, use = this->occurrence(label)] { return this->labelled_uniform(label, use); });
     log_.back().label = label;
     return k;
   }

@@ -3,6 +3,11 @@
 // Every discrete draw is a *sample site*, numbered in the order of execution. Its outcome is the law's inversion of one
 // uniform number keyed by (seed, run, site), unless it is forced: a replay forces the sites before a changed one to their
 // recorded outcomes, the changed one to its alternative, and lets all later ones draw on the same keys.
+//
+// "The same" means the same place in the order of execution: the n-th draw of the run, and, in loops of draw.iterate, the j-th
+// draw of the same iteration, so that an iteration that makes more or fewer draws does not shift those of the next one. What a
+// replay draws beyond the run has numbers of its own. Which number a draw gets depends on draws before it alone, and none serves
+// twice: each path has the law of a run.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +21,7 @@
 #include <vector>
 
 #include <stoat/distributions/law.hpp>
+#include <stoat/program/loops.hpp>
 #include <stoat/program/relaxation.hpp>
 #include <stoat/program/site.hpp>
 #include <stoat/random/philox.hpp>
@@ -35,7 +41,23 @@ struct DrawPlan {
   std::size_t datum = 0;                     ///< what draw.datum() says
   const Coupling* coupling = nullptr;        ///< changes the uniform numbers
   std::vector<double>* chances = nullptr;    ///< gets the probability of outcome 1 of every site
+
+  const detail::LoopLog* loops = nullptr;            ///< of the run that this one is a replay of ...
+  std::size_t sites = 0;                             ///< ... which drew so many sites ...
+  const detail::Checkpoints* checkpoints = nullptr;  ///< ... and left these states: the replay skips what would repeat it
+  bool rejoin = true;                                ///< leave a loop where the rest would repeat the run
+  std::uint32_t loops_skipped = ~std::uint32_t{0};   ///< skip nothing in loops from this one on
+  detail::Checkpoints* keep = nullptr;               ///< gets the states of this run
 };
+
+namespace detail {
+
+/// Outcomes that a replay took from the run without drawing them: from site `at` on, n outcomes of the run from site `from` on.
+struct Skip {
+  std::size_t at, from, n;
+};
+
+}  // namespace detail
 
 /// What samplers of plain and recorded runs share. It is a Boost.Random uniform random bit generator: raw words continue in
 /// the stream of the last site, so noise taken from them is repeated by replays and shifts no other draw.
@@ -61,24 +83,39 @@ class SamplerBase {
   /// "(site 17, run 3)"
   std::string where() const;
 
+  /// Calls body(state, t) for t = 0, ..., steps - 1. What the body changes must be its state; see loops.hpp. Loops may follow
+  /// each other; one inside another is an ordinary loop. Throws InvalidArgument if steps < 0.
+  template <class State, class Body>
+  void iterate(State& state, int steps, Body&& body) {
+    const bool outer = enter_loop(steps);
+    for (int t = 0; t < steps; ++t) {
+      if (outer) boundary(static_cast<std::size_t>(t));
+      body(state, t);
+    }
+    if (outer) leave_loop();
+  }
+
+  // ---- for traces -----------------------------------------------------------------------------------------------
+
+  /// The loops of this run, if it is no replay.
+  const detail::LoopLog& loops() const { return loops_; }
+  /// What this replay took from the run without drawing it. outcomes() are the others.
+  const std::vector<detail::Skip>& skips() const { return skips_; }
+  /// True if the state of a loop was that of the run again.
+  bool rejoined() const { return rejoined_; }
+
  protected:
   void begin(const DrawPlan& plan);
 
   /// The outcome of the next site under a plain law; `u()` gives its uniform.
   template <PlainLaw L, class U>
   std::int64_t decide(const L& law, U&& u) {
+    if (site_ < repeated_) return forced(plan_.forced[site_], law.support(), L::name);  // the law was valid when it was drawn
     if (!valid(law)) [[unlikely]]
       complain(L::name, law);
-    if (site_ >= watch_from_) [[unlikely]] {
-      if (site_ >= plan_.limit) too_many();
-      plan_.chances->push_back(law.pmf(1));
-    }
-    std::int64_t k;
-    if (site_ < plan_.forced.size()) k = forced(plan_.forced[site_], law.support(), L::name);
-    else if (site_ == plan_.changed) k = forced(plan_.change_to, law.support(), L::name);
-    else if (plan_.lowest) k = lowest(law);
-    else k = quantile(law, u());
-    return k;
+    if (site_ >= special_) [[unlikely]]
+      return decide_special(law, u);
+    return drawn(law, u);
   }
   /// Decides n sites from here on, law(i) being the plain law of the i-th, and goes on after them. write(i, outcomes) takes the
   /// outcomes of the sites i, i + 1, ... among them.
@@ -90,14 +127,16 @@ class SamplerBase {
     constexpr std::size_t chunk = 256;  // what is in hand stays in the first-level cache
     std::array<double, chunk> u;
     std::array<std::int64_t, chunk> k;
-    for (std::size_t begin = 0; begin < n; begin += chunk) {
-      const std::size_t count = std::min(chunk, n - begin);
+    for (std::size_t begin = 0, count = 0; begin < n; begin += count) {
+      if (key() >= keys_end_) [[unlikely]]
+        take_fresh_keys();
+      count = std::min({chunk, n - begin, keys_end_ - key()});
       bool good = true;
       for (std::size_t i = 0; i < count; ++i) good = good & valid(law(begin + i));
       for (std::size_t i = 0; !good && i < count; ++i, ++site_)
         if (!valid(law(begin + i))) complain(L::name, law(begin + i));
       if (site_ >= plan_.forced.size() && !plan_.lowest && !plan_.chances) {
-        uniforms(plan_.key, site_, std::span(u).first(count));
+        uniforms(plan_.key, key(), std::span(u).first(count));
         if (plan_.coupling)
           for (std::size_t i = 0; i < count; ++i) u[i] = (*plan_.coupling)(site_ + i, u[i]);
         for (std::size_t i = 0; i < count; ++i) k[i] = quantile(law(begin + i), u[i]);
@@ -135,10 +174,12 @@ class SamplerBase {
     restart_words();
   }
   double uniform() {
-    if (site_ - buffer_first_ >= buffer_count_) refill();
-    return buffer_[site_ - buffer_first_];
+    if (key() - buffer_first_ >= buffer_count_) refill();
+    return buffer_[key() - buffer_first_];
   }
-  double labelled_uniform(std::uint64_t label);
+  /// How often a label was used before in this run. Each draw with a label asks once, forced or not.
+  std::uint32_t occurrence(std::uint64_t label);
+  double labelled_uniform(std::uint64_t label, std::uint32_t occurrence);
   template <class S, ContinuousLaw L>
   auto continuous(const L& law) {
     if (const std::string trouble = detail::plain(law).problem(); !trouble.empty()) [[unlikely]]
@@ -174,17 +215,81 @@ class SamplerBase {
     return k;
   }
 
+  const DrawPlan& plan() const { return plan_; }
+
+  // Loops. A boundary is the start of an iteration, or the end of a loop: the one after `steps` iterations.
+
+  /// False if this loop is inside another.
+  bool enter_loop(int steps);
+  void leave_loop();
+  /// Raw words go on in a stream of the boundary's own, and in a replay the keys are those of the run's same iteration.
+  void boundary(std::size_t step) {
+    if (step < known_steps_) {
+      const detail::Mark* const run = plan_.loops->marks.data() + (boundary_ = known_first_ + step);
+      if (fresh_) [[unlikely]]
+        keep_fresh_keys();
+      shift_ = run->sites - site_;
+      keys_end_ = run[1].sites;
+    } else if (plan_.loops) {
+      follow(step == steps_);
+    } else {
+      boundary_ = loops_.marks.size();
+      loops_.marks.push_back({site_, costs_added_, labels_used_});
+    }
+    boundary_key_ = key();
+    restart_words();
+  }
+  std::size_t loop() const { return loop_; }
+  /// The present loop, as the run had it that this is a replay of. Throws Error if it had no such loop.
+  const detail::LoopLog::Loop& original_loop() const;
+  [[noreturn]] void no_such_loop(const std::string& in_the_run) const;
+  /// True if the changed site was drawn, and the draws with labels since the last skip were those of the run up to this boundary.
+  bool may_rejoin(std::size_t boundary) const;
+  /// Goes on at a later boundary of the run than the present one.
+  void skip(std::size_t from, std::size_t to);
+  void cost_added() { ++costs_added_; }
+
   std::size_t site_ = 0;
   std::vector<std::int64_t> outcomes_;
+  bool rejoined_ = false;
 
  private:
   void next_words();
   void refill();
+  /// Where a site is more than a draw.
+  template <PlainLaw L, class U>
+  std::int64_t decide_special(const L& law, const U& u) {
+    if (site_ >= plan_.limit) too_many();
+    if (plan_.chances) plan_.chances->push_back(law.pmf(1));
+    else if (!plan_.lowest) special_ = plan_.limit;
+    if (site_ < plan_.forced.size()) return forced(plan_.forced[site_], law.support(), L::name);
+    if (site_ == plan_.changed) return forced(plan_.change_to, law.support(), L::name);
+    return plan_.lowest ? lowest(law) : drawn(law, u);
+  }
+  template <PlainLaw L, class U>
+  std::int64_t drawn(const L& law, const U& u) {
+    if (key() >= keys_end_) [[unlikely]]
+      take_fresh_keys();
+    const std::int64_t k = quantile(law, u());
+    if constexpr (requires { law.bound; })
+      if (k < 0) [[unlikely]]
+        complain(L::name, law);
+    return k;
+  }
+  /// In a replay: number and keys of the end of a loop, or of an iteration that the run did not make.
+  void follow(bool end);
+  /// The number of the uniform that the next site has.
+  std::size_t key() const { return site_ + shift_; }
+  /// From here to the next boundary, numbers that the run did not use.
+  void take_fresh_keys();
+  /// Takes those that were not used for later ones.
+  void keep_fresh_keys() { next_fresh_ = key(), fresh_ = false; }
   [[noreturn]] void too_many() const;
   [[noreturn]] void out_of_support(std::int64_t k, const Support& support, std::string_view law) const;
 
   DrawPlan plan_;
-  std::size_t watch_from_ = 0;  ///< from this site on a draw is more than an outcome: chances are asked for, or it is one too many
+  std::size_t repeated_ = 0;  ///< sites before this one are forced, and that is all
+  std::size_t special_ = 0;   ///< from this site on more is to be done than to draw: it is changed, or one too many, or asked about
   // Two uniforms come from one Philox block; blocks are generated in runs.
   static constexpr std::size_t buffer_size_ = 32;
   std::size_t buffer_first_ = 0, buffer_count_ = 0;
@@ -193,7 +298,23 @@ class SamplerBase {
   unsigned word_used_ = 4;
   bool noisy_ = false;
   Words words_{};
-  std::unordered_map<std::uint64_t, std::uint32_t> labels_;
+  std::unordered_map<std::uint64_t, std::uint32_t> labels_;  ///< how often each was used since the last skip
+
+  detail::LoopLog loops_;
+  std::vector<detail::Skip> skips_;
+  std::size_t loop_ = 0;                           ///< number of the present loop or, between two, of the next
+  std::size_t steps_ = 0;                          ///< of the present loop
+  std::size_t known_first_ = 0, known_steps_ = 0;  ///< in a replay: first boundary and iterations of the run's same loop
+  bool in_loop_ = false;
+  std::size_t boundary_ = 0, boundary_key_ = no_site;  ///< the last boundary's stream of raw words, and where it is in use
+  std::size_t new_boundaries_ = 0;                     ///< streams that the run did not have
+  std::uint32_t costs_added_ = 0, labels_used_ = 0;
+  std::vector<std::uint64_t> own_labels_;  ///< of a replay since the last skip ...
+  std::size_t skipped_labels_ = 0;         ///< ... after so many of the run
+  std::size_t shift_ = 0;                  ///< from the number of a site to that of its uniform
+  std::size_t keys_end_ = no_site;         ///< where those of the run's same iteration end
+  std::size_t next_fresh_ = 0;
+  bool fresh_ = false;
 };
 
 }  // namespace stoat

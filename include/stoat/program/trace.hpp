@@ -14,7 +14,8 @@
 
 namespace stoat {
 
-/// Work done, in executions of the program and in reverse sweeps. A replay counts the fraction of sites it draws afresh.
+/// Work done, in executions of the program and in reverse sweeps. A replay counts what it draws, as a fraction of the run's sites:
+/// not what is forced, nor what a loop of draw.iterate skips.
 struct Work {
   double runs = 0;
   double sweeps = 0;
@@ -46,11 +47,14 @@ class Trace {
   std::size_t data() const { return program_.data(); }
   void set_datum(std::size_t datum) { datum_ = datum; }
   std::size_t datum() const { return datum_; }
+  /// How replays use the loops of draw.iterate.
+  void set_loop_options(const LoopOptions& options) { loop_options_ = options; }
 
   // ---- runs -----------------------------------------------------------------------------------------------------
 
-  /// A plain run; its outcomes and cost become the baseline of recordings and replays.
-  T run(const RunKey& key);
+  /// A plain run; its outcomes and cost become the baseline of recordings and replays. `replays`: how many are to come, where
+  /// that is known. The states of loops are kept for two or more, by this run or else before the second one.
+  T run(const RunKey& key, std::size_t replays = 0);
   /// A plain run at other parameters on the same keys.
   T run(const RunKey& key, const Eigen::VectorX<T>& theta);
   /// Records the baseline run again, forced to its outcomes.
@@ -65,14 +69,19 @@ class Trace {
   /// open sweeps are to come.
   T record_lowest(const RunKey& key, std::span<const std::int64_t> forced, Outcomes outcomes = Outcomes::constants);
   /// The cost of the baseline run with the outcome of `site` replaced, later sites on the same keys. Plain numbers.
-  /// If `chances`, replayed_chances() tells more.
+  /// If `chances`, replayed_chances() tells more. In a program with loops of draw.iterate it skips what would repeat the run; the
+  /// cost is bit for bit that of a full rerun. Throws Error where LoopOptions::check finds that it is not.
   T replay(std::size_t site, std::int64_t outcome, bool chances = false);
   /// The cost of the baseline run with the first `forced` outcomes kept and the later ones drawn anew through a coupling.
   T replay(std::size_t forced, const Coupling& coupling);
   /// The outcomes of the last replay.
-  std::span<const std::int64_t> replayed() const { return replay_.outcomes(); }
+  std::span<const std::int64_t> replayed() const;
   /// The probability of outcome 1 at every site of the last replay through a coupling, or of one that was to tell.
   std::span<const double> replayed_chances() const { return chances_; }
+  /// The work of the last replay of a site, in runs.
+  double replay_cost() const { return replay_cost_; }
+  /// True if the state of a loop became that of the run again in the last replay, which went no further in it.
+  bool rejoined() const { return rejoined_; }
 
   // ---- what was recorded ------------------------------------------------------------------------------------------
 
@@ -192,6 +201,16 @@ class Trace {
     return edges.slopes + (s.first - edges.first);
   }
   void record_plan(const DrawPlan& plan, Outcomes outcomes, Relaxation<T>* relaxation = nullptr);
+  DrawPlan replay_plan(std::size_t site, std::int64_t outcome, bool chances);
+  T run_replay(const DrawPlan& plan);
+  /// Keeps the states of the baseline's loops.
+  void keep_states(bool chances);
+  /// Replays an outcome of the baseline itself, from the middle of one of its loops.
+  void check_states();
+  /// Replays a site without skipping anything, and compares.
+  void check_replay(std::size_t site, std::int64_t outcome, bool chances, T cost);
+  /// Throws Error that names the first loop in which skipping makes a difference.
+  void loop_trouble(DrawPlan plan, T full);
   T checked(T cost, const SamplerBase& sampler) const;
   T plain_cost(Sampler<T>& sampler, const Vector<T>& theta) const;
   Flow best_flow(const Site& s) const;
@@ -212,6 +231,13 @@ class Trace {
   Work work_;
   Notes notes_;
   std::vector<double> slopes_, chances_;
+  LoopOptions loop_options_;
+  detail::Checkpoints checkpoints_;  // of the baseline
+  std::size_t replays_ = 0;          // of it
+  std::size_t cut_short_ = 0;        // replays that could skip something
+  double replay_cost_ = 0;
+  bool rejoined_ = false;
+  mutable std::vector<std::int64_t> replayed_;
 };
 
 extern template class Trace<float>;

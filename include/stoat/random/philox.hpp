@@ -17,11 +17,13 @@ namespace stoat {
 
 /// What randomness is for. Streams of different purposes never share a number.
 enum class Purpose : std::uint8_t {
-  program,   ///< the draws of the user's program
-  labelled,  ///< draws addressed by a label instead of their order
-  engine,    ///< choices of the estimators: sites, directions
-  pilot,     ///< the program's draws in pilot runs
-  data,      ///< the order of data
+  program,    ///< the draws of the user's program
+  labelled,   ///< draws addressed by a label instead of their order
+  engine,     ///< choices of the estimators: sites, directions
+  pilot,      ///< the program's draws in pilot runs
+  data,       ///< the order of data
+  iteration,  ///< raw words before the first draw of an iteration
+  proposal,   ///< further attempts of a draw by rejection
 };
 
 /// The address of one run of a program: its draws depend on this and on the site alone.

@@ -167,6 +167,15 @@ class Dense {
     return element(layout_.offset(i, j));
   }
 
+  /// True if the shapes are the same and all elements equal.
+  friend bool operator==(const Dense& a, const Dense& b) {
+    if (a.rows() != b.rows() || a.cols() != b.cols()) return false;
+    for (Eigen::Index j = 0; j < a.cols(); ++j)
+      for (Eigen::Index i = 0; i < a.rows(); ++i)
+        if (!(a(i, j) == b(i, j))) return false;
+    return true;
+  }
+
   // ---- views ----------------------------------------------------------------------------------------------------
 
   /// Elements first, ..., first + count - 1 of a vector.
