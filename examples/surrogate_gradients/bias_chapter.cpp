@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <future>
 #include <thread>
 
@@ -96,8 +97,8 @@ struct Measured {
   StudyNetwork network;
   std::vector<std::vector<RuleBias>> rules;
 };
-/// No reset, if wanted, own replay, differentiated, detached.
-std::vector<Measured> measure(const std::vector<StudyNetwork>& networks, int seeds, std::uint64_t paths, bool without) {
+/// No reset, own replay, differentiated, detached.
+std::vector<Measured> measure(const std::vector<StudyNetwork>& networks, int seeds, std::uint64_t paths) {
   const auto count = static_cast<std::size_t>(seeds);
   std::vector<std::vector<RuleBias>> found(networks.size() * count);
   for_each(found.size(), [&](std::size_t i) {
@@ -106,7 +107,7 @@ std::vector<Measured> measure(const std::vector<StudyNetwork>& networks, int see
     StudyNetwork network = networks[at / count];
     network.seed = at % count + 1;
     found[at] = reset_biases(network, paths);
-    if (without) found[at].insert(found[at].begin(), no_reset_bias(network, 32));
+    found[at].insert(found[at].begin(), no_reset_bias(network, 32));
   });
   std::vector<Measured> result;
   for (std::size_t n = 0; n < networks.size(); ++n) {
@@ -170,28 +171,39 @@ std::string describe(const StudyNetwork& n) {
   if (n.beta != 10) text += ", slope " + digits(n.beta);
   if (n.width != 64) text += ", " + std::to_string(n.width) + " neurons";
   if (n.steps != 50) text += ", " + std::to_string(n.steps) + " steps";
+  if (n.inputs != 50) text += ", " + std::to_string(n.inputs) + " inputs";
+  if (n.rate != 15.8) text += " of " + digits(n.rate) + " Hz";
+  if (n.sigma_u != 1) text += ", potentials of deviation " + digits(n.sigma_u);
+  if (std::holds_alternative<snn::MeanOutput>(n.loss)) text += ", linear loss";
+  if (std::holds_alternative<snn::VanRossum>(n.loss)) text += ", van Rossum loss";
   return text;
 }
 
-/// One layer and two, with one thing changed at a time.
+/// One thing changed at a time.
 std::vector<StudyNetwork> variations(bool quick) {
-  std::vector<StudyNetwork> all;
-  if (!quick) all.push_back({.recurrent = true});
-  for (const int layers : {1, 2}) {
-    if (quick && layers == 2) break;
+  if (quick) return {{.beta = 5}, {.beta = 20}, {.width = 16}, {.steps = 25}};
+  std::vector<StudyNetwork> all{{.recurrent = true}, {.beta = 5, .recurrent = true}, {.beta = 20, .recurrent = true}};
+  for (const int layers : {1, 2, 3})
     for (const double beta : {5.0, 20.0}) all.push_back({.layers = layers, .beta = beta});
-    for (const int width : {16, 128})
-      if (!quick || width == 16) all.push_back({.layers = layers, .width = width});
-    for (const int steps : {25, 100})
-      if (!quick || steps == 25) all.push_back({.layers = layers, .steps = steps});
+  for (const int layers : {1, 2}) {
+    for (const int width : {16, 128}) all.push_back({.layers = layers, .width = width});
+    for (const int steps : {25, 100}) all.push_back({.layers = layers, .steps = steps});
   }
+  all.push_back({.layers = 2, .sigma_u = 1.3});
+  all.push_back({.layers = 2, .inputs = 20, .rate = 5});
+  all.push_back({.layers = 2, .inputs = 100});
+  for (const int layers : {1, 2, 3}) all.push_back({.layers = layers, .loss = snn::MeanOutput{0}});
+  for (const int layers : {1, 2})
+    all.push_back({.layers = layers, .loss = snn::VanRossum{.tau_decay = 0.02, .tau_rise = 0.01, .dt = 0.002}});
   return all;
 }
 
 Table variation_table(const std::vector<Measured>& networks) {
-  Table table{"Other slopes, widths and durations, mean over " + std::to_string(networks[0].rules[0].size()) +
-                  " seeds (smallest to largest); -: the surrogate gradient has no usable mean",
-              {{"network", "bias, own replay", "bias, differentiated", "bias, detached", "cosine, detached", "length, detached"}}};
+  const std::size_t seeds = networks[0].rules[0].size();
+  Table table{"Other networks, one thing changed at a time, mean over " + std::to_string(seeds) +
+                  (seeds == 1 ? " seed" : " seeds") + " (smallest to largest); -: the surrogate gradient has no usable mean",
+              {{"network", "bias, no reset", "bias, own replay", "bias, differentiated", "bias, detached", "cosine, detached",
+                "length, detached"}}};
   for (const Measured& m : networks) {
     table.rows.push_back({describe(m.network)});
     for (const std::vector<RuleBias>& rule : m.rules) table.rows.back().push_back(bias_text(summarise(rule).bias));
@@ -345,44 +357,46 @@ Figure training_figure(bool quick, std::uint64_t seed) {
   return figure;
 }
 
-/// Final losses of detached resets, the same with the gradient of every layer shortened by its shrink factor, and differentiated
-/// resets.
+/// Ways to train, changes of a learner with detached resets in mini-batches of 32.
+struct Method {
+  const char* name;
+  std::function<void(Learner&)> change;
+};
+
+/// Final losses of all ways to train, by optimiser and rate.
 Table optimiser_table(const std::vector<double>& shrink, bool quick) {
-  struct Row {
-    std::string name;
-    Learner learner;
-  };
-  const Learner base{.layers = static_cast<int>(shrink.size()), .updates = quick ? 100 : 1000};
-  std::vector<Row> rows;
-  const auto add = [&](const std::string& name, const Optimizer& optimizer) {
-    Learner learner = base;
-    learner.optimizer = optimizer;
-    rows.push_back({name, learner});
-  };
-  for (const double rate : quick ? std::vector<double>{3} : std::vector<double>{1, 3, 5, 10})
-    add("plain descent, rate " + digits(rate), Sgd{.rate = rate});
+  const std::vector<Method> methods{{"detached", [](Learner&) {}},
+                                    {"detached, every layer rescaled", [&](Learner& l) { l.scale = shrink; }},
+                                    {"detached, batches of 8", [](Learner& l) { l.batch = 8; }},
+                                    {"differentiated", [](Learner& l) { l.reset = Reset::differentiated; }},
+                                    {"own replay", [](Learner& l) { l.reset = Reset::replay; }}};
+  const Learner base{.layers = static_cast<int>(shrink.size()), .updates = quick ? 60 : 1000};
+  std::vector<std::pair<std::string, Optimizer>> optimizers;
+  for (const double rate : quick ? std::vector<double>{3} : std::vector<double>{1, 3, 5, 10, 20})
+    optimizers.emplace_back("plain descent, rate " + digits(rate), Sgd{.rate = rate});
   for (const double rate : quick ? std::vector<double>{0.02} : std::vector<double>{0.005, 0.01, 0.02, 0.04})
-    add("Adam, rate " + digits(rate), Adam{.rate = rate});
-  const std::size_t seeds = quick ? 1 : 2, methods = 3;
+    optimizers.emplace_back("Adam, rate " + digits(rate), Adam{.rate = rate});
+  const std::size_t seeds = quick ? 1 : 2;
   std::vector<Run> runs;
-  for (const Row& row : rows)
-    for (std::size_t k = 0; k < methods * seeds; ++k) {
-      Learner learner = row.learner;
-      learner.seed = k / methods + 1;
-      if (k % methods == 1) learner.scale = shrink;
-      if (k % methods == 2) learner.reset = Reset::differentiated;
-      runs.push_back({row.name, "", learner});
-    }
+  for (const auto& [name, optimizer] : optimizers)
+    for (const Method& method : methods)
+      for (std::size_t seed = 1; seed <= seeds; ++seed) {
+        Learner learner = base;
+        learner.optimizer = optimizer, learner.seed = seed;
+        method.change(learner);
+        runs.push_back({name, "", learner});
+      }
   learn_all(runs);
   Table table{"Loss on all training data after " + std::to_string(base.updates) + " updates of " + std::to_string(base.layers) +
                   (base.layers == 1 ? " layer" : " layers") + ", mean over " + std::to_string(seeds) +
-                  " seeds (smallest to largest); chance: 2.08",
-              {{"", "detached", "detached, every layer rescaled", "differentiated"}}};
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    table.rows.push_back({rows[r].name});
-    for (std::size_t method = 0; method < methods; ++method) {
+                  (seeds == 1 ? " seed" : " seeds") + " (smallest to largest); chance: 2.08",
+              {{""}}};
+  for (const Method& method : methods) table.rows[0].push_back(method.name);
+  for (std::size_t at = 0; at < runs.size();) {
+    table.rows.push_back({runs[at].name});
+    for (std::size_t method = 0; method < methods.size(); ++method) {
       std::vector<double> losses;
-      for (std::size_t seed = 0; seed < seeds; ++seed) losses.push_back(runs[(r * seeds + seed) * methods + method].learned.loss);
+      for (std::size_t seed = 0; seed < seeds; ++seed) losses.push_back(runs[at++].learned.loss);
       table.rows.back().push_back(summary(losses).text());
     }
   }
@@ -422,12 +436,15 @@ constexpr const char* text =
 }  // namespace
 
 Chapter bias_chapter(const Options& options) {
-  const int seeds = options.quick ? 2 : 8;
-  const std::vector<Measured> depths =
-      measure({{.layers = 1}, {.layers = 2}, {.layers = 3}}, seeds, options.quick ? 256 : 1024, true);
+  const int seeds = options.seeds   ? options.seeds
+                    : options.quick ? 2
+                                    : 8,
+            few = options.seeds   ? options.seeds
+                  : options.quick ? 1
+                                  : 2;
+  const std::vector<Measured> depths = measure({{.layers = 1}, {.layers = 2}, {.layers = 3}}, seeds, options.quick ? 256 : 1024);
   Chapter chapter{"Beyond the paper: how biased, and does it matter?", text, {}, {depth_figure(depths)}};
-  chapter.tables = {depth_table(depths),
-                    variation_table(measure(variations(options.quick), options.quick ? 1 : 2, options.quick ? 256 : 1024, false))};
+  chapter.tables = {depth_table(depths), variation_table(measure(variations(options.quick), few, options.quick ? 256 : 1024))};
   Flips flip = flips(depths, options.quick ? 20 : 100);
   chapter.figures.push_back(std::move(flip.figure));
   chapter.tables.push_back(std::move(flip.table));

@@ -9,8 +9,8 @@ namespace surrogate_gradients {
 namespace {
 
 constexpr int blocks = 32;
-constexpr int study_inputs = 50, study_classes = 5;
-constexpr double study_dt = 0.002, study_rate = 15.8;
+constexpr int study_classes = 5;
+constexpr double study_dt = 0.002, target_rate = 25;
 
 constexpr snn::Reset reset_rules[] = {snn::Reset::replay, snn::Reset::differentiated, snn::Reset::detached};
 
@@ -96,6 +96,7 @@ std::vector<Eigen::Index> layer_bounds(const snn::Network& network) {
   std::vector<Eigen::Index> bounds;
   for (const snn::Network::Part& part : network.parts())
     if (static_cast<std::size_t>(part.layer) == bounds.size()) bounds.push_back(part.offset);
+  if (!network.has_readout()) bounds.push_back(network.parameters());
   return bounds;
 }
 
@@ -107,14 +108,22 @@ snn::Objective StudyNetwork::objective() const {
   lif.recurrent = recurrent;
   std::vector<snn::Layer> list;
   for (int l = 0; l < layers; ++l) list.push_back(snn::Linear{width}), list.push_back(lif);
-  list.push_back(snn::Linear{study_classes});
-  list.push_back(snn::LeakyReadout{.tau_mem = steps * study_dt, .tau_syn = 0.01, .dt = study_dt});
-  snn::Dataset data{.inputs = snn::SpikeEvents(steps, study_inputs), .labels = {0}, .classes = study_classes};
-  data.inputs.add(snn::encode::poisson(Eigen::VectorXd::Constant(study_inputs, study_rate), study_dt, steps, seed));
-  return snn::Objective(snn::Network(study_inputs, steps, list), std::move(data), loss);
+  snn::Dataset data{.inputs = snn::SpikeEvents(steps, inputs)};
+  data.inputs.add(snn::encode::poisson(Eigen::VectorXd::Constant(inputs, rate), study_dt, steps, seed));
+  if (std::holds_alternative<snn::VanRossum>(loss)) {
+    data.targets = snn::SpikeEvents(steps, width);
+    data.targets.add(snn::encode::poisson(Eigen::VectorXd::Constant(width, target_rate), study_dt, steps, seed + (1u << 16)));
+  } else {
+    list.push_back(snn::Linear{study_classes});
+    list.push_back(snn::LeakyReadout{.tau_mem = steps * study_dt, .tau_syn = 0.01, .dt = study_dt});
+    data.labels = {0}, data.classes = study_classes;
+  }
+  return snn::Objective(snn::Network(inputs, steps, list), std::move(data), loss);
 }
 
-Eigen::VectorXd StudyNetwork::parameters() const { return objective().network().initial<double>({.seed = seed}); }
+Eigen::VectorXd StudyNetwork::parameters() const {
+  return objective().network().initial<double>({.seed = seed, .sigma_u = sigma_u, .nu = rate});
+}
 
 RuleBias no_reset_bias(StudyNetwork network, std::uint64_t paths) {
   network.reset = snn::Reset::none;

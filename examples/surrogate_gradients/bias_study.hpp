@@ -13,7 +13,8 @@ namespace surrogate_gradients {
 
 using namespace stoat;
 
-/// 50 Poisson inputs at 15.8 Hz, layers of stochastic neurons in 2 ms steps, a leaky readout of 5 classes.
+/// Poisson inputs, layers of stochastic neurons in 2 ms steps, and a leaky readout of 5 classes; under a loss of spike trains no
+/// readout, and random targets of 25 Hz.
 struct StudyNetwork {
   int layers = 1;
   snn::Reset reset = snn::Reset::differentiated;
@@ -21,6 +22,9 @@ struct StudyNetwork {
   double beta = 10;  ///< slope of the escape function
   bool recurrent = false;
   snn::Loss loss = snn::MaxOverTimeCrossEntropy{};
+  int inputs = 50;
+  double rate = 15.8;      ///< Hz, of the inputs, and the one that the weights are drawn for
+  double sigma_u = 1;      ///< of the potentials that they are drawn for
   std::uint64_t seed = 1;  ///< of the weights and of the one input pattern
 
   snn::Objective objective() const;

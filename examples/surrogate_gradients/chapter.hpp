@@ -14,6 +14,7 @@ using showcase::Chapter, showcase::Curve, showcase::Figure, showcase::Panel, sho
 struct Options {
   bool quick = false;  ///< fewer points and samples
   std::uint64_t seed = 1;
+  int seeds = 0;                   ///< of every network of the chapter on bias; 0: as many as there is time for
   std::filesystem::path target{};  ///< PBM picture for the spike-train matching; empty: our own drawing
 };
 

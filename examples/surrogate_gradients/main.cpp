@@ -50,6 +50,8 @@ int main(int argc, char** argv) {
   app.add_option("--chapters", names, "which to run; default: all")->delimiter(',')->check(CLI::IsMember(known));
   app.add_flag("--quick", options.quick, "fewer points and samples");
   app.add_option("--seed", options.seed, "seed of all random numbers")->capture_default_str();
+  app.add_option("--seeds", options.seeds, "seeds of every network of the chapter bias; default: 8 of some, 2 of the others")
+      ->check(CLI::Range(1, 1000));
   app.add_option("--target", options.target, "PBM picture that the chapter matching is to learn, a column a ms, a row a neuron")
       ->check(CLI::ExistingFile);
   app.add_option("--out", out, "folder of the report")->capture_default_str();

@@ -55,8 +55,8 @@ MatchingEpoch measured(const MatchingTask& task, int number, const MatchingState
 using Update = std::function<void(int epoch, Eigen::VectorXd& theta)>;
 
 Update updates(const MatchingTask& task, const LearningMethod& method, const HandDerived& rule) {
-  return [&task, trial_count = static_cast<std::size_t>(method.trials), rule,
-          network = task.network(method.activation, method.output_slope)](int epoch, Eigen::VectorXd& theta) {
+  return [&task, trial_count = static_cast<std::size_t>(method.trials), rule, network = task.network(method.activation)](
+             int epoch, Eigen::VectorXd& theta) {
     const MatchingState state = trials(task, network, theta, trial_count, static_cast<std::uint64_t>(epoch) * trial_count);
     Eigen::VectorXd change = Eigen::VectorXd::Zero(theta.size());
     for (std::size_t trial = 0; trial < trial_count; ++trial)
@@ -71,7 +71,7 @@ Update updates(const MatchingTask& task, const LearningMethod& method, const Han
 Update updates(const MatchingTask& task, const LearningMethod& method, const BackPropagation& rule) {
   snn::Dataset data{.inputs = task.input, .targets = task.target};
   auto gradient = std::make_shared<snn::SurrogateGradient<double>>(
-      snn::Objective(task.network(method.activation, method.output_slope), std::move(data), rule.loss), 1);
+      snn::Objective(task.network(method.activation), std::move(data), rule.loss), 1);
   return [&task, batch = first_sample(static_cast<std::size_t>(method.trials)), gradient, adam = Optimizer(Adam{rule.rate})](
              int epoch, Eigen::VectorXd& theta) mutable {
     Eigen::VectorXd gradient_of_loss;
@@ -90,10 +90,10 @@ MatchingTask::MatchingTask(snn::SpikeEvents trains, std::uint64_t seed_of_all, i
   input.add(snn::encode::poisson(Eigen::VectorXd::Constant(inputs, 50), matching_dt, target.steps(), seed));
 }
 
-snn::Network MatchingTask::network(Activation activation, double output_slope) const {
+snn::Network MatchingTask::network(Activation activation) const {
   return {input.units(),
           input.steps(),
-          {snn::Linear{hidden}, neurons(activation, 10), snn::Linear{target.units()}, neurons(activation, output_slope)}};
+          {snn::Linear{hidden}, neurons(activation, 10), snn::Linear{target.units()}, neurons(activation, 100)}};
 }
 
 Eigen::VectorXd MatchingTask::start() const {
@@ -105,28 +105,28 @@ Eigen::VectorXd MatchingTask::start() const {
 }
 
 LearningMethod by_hand_deterministic() {
-  return {"hand-derived, deterministic", Activation::deterministic, 1, 100, HandDerived{HiddenSlope::super_spike, 1e-5, 1e-4}};
+  return {"hand-derived, deterministic", Activation::deterministic, 1, HandDerived{HiddenSlope::super_spike, 1e-5, 1e-4}};
 }
-LearningMethod by_hand_stochastic() { return {"hand-derived, stochastic", Activation::stochastic, 10, 100, HandDerived{}}; }
+LearningMethod by_hand_stochastic() { return {"hand-derived, stochastic", Activation::stochastic, 10, HandDerived{}}; }
 LearningMethod by_hand_multilayer_spiker() {
-  return {"hand-derived, multilayer spiker", Activation::stochastic, 10, 100, HandDerived{HiddenSlope::own_spikes}};
+  return {"hand-derived, multilayer spiker", Activation::stochastic, 10, HandDerived{HiddenSlope::own_spikes}};
 }
 LearningMethod by_gradient_deterministic() {
-  return {"back-propagation, deterministic", Activation::deterministic, 1, 100, BackPropagation{short_distance, 0.004}};
+  return {"back-propagation, deterministic", Activation::deterministic, 1, BackPropagation{short_distance, 0.004}};
 }
 LearningMethod by_gradient_stochastic() {
-  return {"back-propagation, stochastic", Activation::stochastic, 10, 100, BackPropagation{short_distance, 0.01}};
+  return {"back-propagation, stochastic", Activation::stochastic, 10, BackPropagation{short_distance, 0.01}};
 }
 LearningMethod by_gradient_likelihood() {
-  return {"back-propagation, likelihood", Activation::stochastic, 10, 20, BackPropagation{snn::SpikeLogLikelihood{}, 0.01}};
+  return {"back-propagation, likelihood", Activation::stochastic, 10, BackPropagation{snn::SpikeLogLikelihood{}, 0.01}};
 }
 
 MatchingRun learn(const MatchingTask& task, const LearningMethod& method, int epochs, int every) {
   if (epochs < 0) throw InvalidArgument("learn: " + outside("epochs", epochs, "[0, infinity)"));
   if (every < 1) throw InvalidArgument("learn: " + outside("every", every, "[1, infinity)"));
   const bool coins = method.activation == Activation::stochastic;
-  const snn::Network own = task.network(method.activation, method.output_slope);
-  const snn::Network other = task.network(coins ? Activation::deterministic : Activation::stochastic, method.output_slope);
+  const snn::Network own = task.network(method.activation);
+  const snn::Network other = task.network(coins ? Activation::deterministic : Activation::stochastic);
   constexpr std::uint64_t measurements = std::uint64_t{1} << 32;  // runs that no update uses
   const std::size_t count = coins ? fano_trials : 1;
   const auto run_of = [&](int epoch) { return measurements + static_cast<std::uint64_t>(epoch) * fano_trials; };

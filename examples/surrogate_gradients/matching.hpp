@@ -18,9 +18,9 @@ struct MatchingTask {
 
   /// Throws InvalidArgument unless the target has one sample.
   explicit MatchingTask(snn::SpikeEvents target, std::uint64_t seed = 1, int inputs = 200, int hidden = 200);
-  /// Escape functions of slope 10 in the hidden layer; deterministic neurons learn with SuperSpike
+  /// Escape functions of slope 10 in the hidden layer and 100 in the output layer; deterministic neurons learn with SuperSpike
   /// surrogates.
-  snn::Network network(snn::Activation activation, double output_slope = 100) const;
+  snn::Network network(snn::Activation activation) const;
   /// Normal weights of standard deviation 0.34641 sqrt(200 / fan-in).
   Eigen::VectorXd start() const;
 };
@@ -38,8 +38,7 @@ struct BackPropagation {
 struct LearningMethod {
   std::string name;
   snn::Activation activation = snn::Activation::stochastic;
-  int trials = 10;            ///< whose mean is an update
-  double output_slope = 100;  ///< of the escape function
+  int trials = 10;  ///< whose mean is an update
   std::variant<HandDerived, BackPropagation> rule;
 };
 /// The paper's three, by its rule.

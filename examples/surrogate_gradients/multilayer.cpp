@@ -47,12 +47,69 @@ Panel bars(double beta) {
   return panel;
 }
 
+/// Where a path is after its first coins: up for a spike, down for none, half as far at every coin, so that no two paths meet.
+double height(const std::vector<std::int64_t>& outcomes, std::size_t coins) {
+  double y = 0;
+  for (std::size_t i = 0; i < coins; ++i) y += std::ldexp(outcomes[i] ? 1 : -1, -static_cast<int>(i));
+  return y;
+}
+
+/// A run and its replays as paths through the tree of all outcomes.
+Figure branch_figure(const Branches& found) {
+  constexpr std::size_t coins = 4;
+  const auto drawn = [](const Path& path, std::size_t from) {
+    std::vector<std::vector<double>> points;
+    for (std::size_t i = from; i <= coins; ++i) points.push_back({static_cast<double>(i), height(path.outcomes, i)});
+    return points;
+  };
+  const auto chance = [](const Path& path, std::size_t coin) {
+    return std::vector<double>{static_cast<double>(coin), height(path.outcomes, coin), path.chances[coin]};
+  };
+  Panel panel{"",
+              "",
+              "",
+              "set xrange [-0.15:4.4]\nset yrange [-2.05:2.05]\nset border 0\nunset ytics\nunset grid\nset key outside right top\n"
+              "set xtics scale 0 ('toss of g' 0.5, 'toss of h1' 1.5, 'toss of h2' 2.5, 'toss of y' 3.5)\n"
+              "set label 'y = 1' at 4.08, 1.875\nset label 'y = 0' at 4.08, -1.875",
+              {}};
+  Curve tree{"all outcomes", line("#c8ccd0", 1), {}};
+  for (int all = 0; all < 1 << coins; ++all) {
+    Path path;
+    for (std::size_t i = 0; i < coins; ++i) path.outcomes.push_back(all >> i & 1);
+    for (std::vector<double>& point : drawn(path, 0)) tree.points.push_back(std::move(point));
+    tree.points.push_back({NAN, NAN});
+  }
+  panel.curves = {tree, {"the run", line("black", 4), drawn(found.run, 0)}};
+  const char* const colours[coins] = {colour::blue, colour::green, colour::violet, colour::orange};
+  const char* const units[coins] = {"g", "h1", "h2", "y"};
+  Curve chances{"", "using 1:2:(sprintf('%.2f', $3)) with labels offset 0, 0.9 font ',11'", {}};
+  for (std::size_t i = 0; i < coins; ++i) {
+    panel.curves.push_back({std::string("flip of ") + units[i], line(colours[i], 3), drawn(found.flipped[i], i)});
+    chances.points.push_back(chance(found.run, i));
+    for (std::size_t later = i + 1; later < coins; ++later) chances.points.push_back(chance(found.flipped[i], later));
+  }
+  panel.curves.push_back({"", "with points pt 7 ps 0.6 lc rgb 'black'", drawn(found.run, 0)});
+  panel.curves.push_back(chances);
+  return {
+      "branches",
+      "A run of the network at slope 5 and its replays with one coin flipped, through the tree of its sixteen outcomes: up for a "
+      "spike, down for none; the numbers are the probabilities that the next unit fires. A replay shares all that came before "
+      "the flip with the run. After it, it meets the same random numbers with other probabilities: the coins of the run fall the "
+      "same way or, where the changed probability is on the other side of the number, the other way. The derivative is the mean "
+      "of what the flips do to y. The surrogate gradient does not follow the branches: at every coin it puts a slope in the place "
+      "of the jump.",
+      860,
+      420,
+      1,
+      {panel}};
+}
+
 Figure error_figure() {
   Figure figure{"bias_mechanism",
                 "The relative error of dE[y]/dv in a pair of neurons, y = &sigma;(u h + 1) and h a coin, at slope 1 (only the "
                 "product of slope and weight matters). The effect of h is the integral of the slope of y along its jump. The "
                 "surrogate gradient is a rule of two points for it; if h fires half of the time it is the trapezoidal rule, and "
-                "one order better. A one-sided rule has one end point only.",
+                "one order better. A one-sided rule has one end point only. At the dips the error changes its sign.",
                 860,
                 340,
                 2,
@@ -172,6 +229,26 @@ std::vector<SingleDraws> single_draws(double beta, std::uint64_t samples, std::u
           single_draws_of("surrogate gradient", StraightThrough{}, beta, options, samples)};
 }
 
+Branches branches(double beta, std::uint64_t seed) {
+  Trace<double> trace(stochastic_network(beta, beta), table_parameters());
+  for (std::uint64_t run = 0;; ++run) {
+    trace.run({seed, run});
+    trace.record();
+    Branches found;
+    for (std::size_t i = 0; i < trace.sites(); ++i) {
+      found.run.outcomes.push_back(trace.site(i).outcome), found.run.chances.push_back(trace.site(i).pmf(1));
+      trace.replay(i, 1 - trace.site(i).outcome, true);
+      const auto outcomes = trace.replayed();
+      const auto chances = trace.replayed_chances();
+      found.flipped.push_back({{outcomes.begin(), outcomes.end()}, {chances.begin(), chances.end()}});
+    }
+    const auto differs = [&](std::size_t flip, std::size_t coin) {
+      return found.flipped[flip].outcomes[coin] != found.run.outcomes[coin];
+    };
+    if ((differs(0, 1) || differs(0, 2)) && (differs(1, 3) || differs(2, 3))) return found;
+  }
+}
+
 RandomNetworks random_networks(int count, double beta, std::uint64_t seed) {
   if (count < 2) throw InvalidArgument("random_networks: " + outside("count", count, "[2, infinity)"));
   RandomNetworks r{.count = count};
@@ -224,7 +301,8 @@ Chapter multilayer_chapter(const Options& options) {
       "but followed to the end on the same random numbers are right on average, whichever side they are taken from, with more "
       "spread.</p>",
       {gradient_table(1), gradient_table(5), gradient_table(10), single_draw_table(options), random_table(options)},
-      {Figure{"gradients",
+      {branch_figure(branches(5, options.seed)),
+       Figure{"gradients",
               "The gradient of E[y] by five methods. All agree where slopes are small; at the last layer (u1, u2) all but the mean "
               "field "
               "agree always.",

@@ -35,6 +35,20 @@ struct SingleDraws {
 /// Coupled stochastic derivatives from the right, from the left, and in the mixture (1 - p, p); the score function; the surrogate.
 std::vector<SingleDraws> single_draws(double beta, std::uint64_t samples, std::uint64_t seed);
 
+/// One way through stochastic_network(beta, beta): which of g, h1, h2, y fired, and with which probability.
+struct Path {
+  std::vector<std::int64_t> outcomes;
+  std::vector<double> chances;
+};
+/// A run, and its replays with one coin flipped, g to y, and the later ones on the same random numbers.
+struct Branches {
+  Path run;
+  std::vector<Path> flipped;
+};
+/// Of the first run of the seed in which the flip of g makes another coin of the hidden layer fall differently, and the flip of
+/// some hidden coin makes y fall differently.
+Branches branches(double beta, std::uint64_t seed);
+
 /// How E[surrogate gradient] and gradient compare in networks whose parameters are standard normal.
 struct RandomNetworks {
   int count = 0;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "pass.hpp"
 
@@ -188,12 +189,12 @@ Cost<T> cost(Pass<T>& pass, const SpikeLogLikelihood&, const Stage& last, const 
       const bool spike = next != target.end() && *next == static_cast<Unit>(i);
       if (spike) ++next;
       const double z = static_cast<double>(s.distances[s.row(g, t) + i]);
-      const double p = spike ? f.value(z) : f.complement(z);
-      if (!(p > 0))
+      const LogProbability p = spike ? f.log_value(z) : f.log_complement(z);
+      if (!(p.value > -std::numeric_limits<double>::infinity()))
         throw Error("SpikeLogLikelihood: unit " + std::to_string(i) + " at step " + std::to_string(t) + " of sample " +
                     std::to_string(datum) + (spike ? " cannot spike" : " must spike") + ": the log-likelihood is -infinity");
-      sum -= std::log(p);
-      if (costs.wanted()) costs.add(s.row(g, t) + i, static_cast<T>((spike ? -1 : 1) * scale * f.derivative(z) / p));
+      sum -= p.value;
+      if (costs.wanted()) costs.add(s.row(g, t) + i, static_cast<T>(-scale * p.slope));
     }
   }
   return costs.done(static_cast<T>(scale * sum));

@@ -3,11 +3,57 @@
 
 #include <cmath>
 #include <limits>
+#include <random>
 
 #include <surrogate_gradients/bias_study.hpp>
 
 using namespace surrogate_gradients;
 using snn::Reset;
+
+namespace {
+
+/// flip_effects() of a network of one neuron, by a loop that knows nothing of the library: every coin flipped in turn.
+FlipEffect simulated_flips(const StudyNetwork& network, int runs) {
+  const Eigen::MatrixXd spikes = network.objective().data().inputs.raster(0);
+  const Eigen::VectorXd input = spikes * network.parameters().head(spikes.cols());
+  const double am = std::exp(-0.1), as = std::exp(-0.2);
+  const auto steps = static_cast<std::size_t>(network.steps);
+  std::mt19937_64 words(7);
+  std::uniform_real_distribution<double> uniform;
+  std::vector<double> u(steps), p(steps);
+  // The neuron with its first `forced` outcomes given and the others on the same uniform numbers.
+  const auto run = [&](std::vector<bool>& x, std::size_t forced, bool chances) {
+    double potential = 0, current = 0;
+    for (std::size_t t = 0; t < steps; ++t) {
+      const double f = 1 / (1 + std::exp(-network.beta * (potential - 1)));
+      if (t >= forced) x[t] = u[t] < f;
+      if (chances) p[t] = f;
+      potential = x[t] ? 0 : am * potential + (1 - am) * current;
+      current = as * current + input[static_cast<Eigen::Index>(t)];
+    }
+  };
+  double weight = 0, removed = 0, added = 0, later = 0;
+  std::vector<bool> original(steps), flipped(steps);
+  for (int k = 0; k < runs; ++k) {
+    for (double& x : u) x = uniform(words);
+    run(original, 0, true);
+    for (std::size_t t = 0; t < steps; ++t) {
+      const double v = p[t] * (1 - p[t]);
+      flipped = original, flipped[t] = !original[t];
+      run(flipped, t + 1, false);
+      const std::vector<bool>&with = original[t] ? original : flipped, &without = original[t] ? flipped : original;
+      weight += v;
+      for (std::size_t n = t + 1; n < steps; ++n) {
+        if (with[n] == without[n]) continue;
+        if (without[n]) removed += v, later += v * static_cast<double>(n - t);
+        else added += v;
+      }
+    }
+  }
+  return {removed / weight, added / weight, later / removed};
+}
+
+}  // namespace
 
 TEST_CASE("bias: none < own replay < differentiated < detached") {
   const StudyNetwork network{};
@@ -59,6 +105,33 @@ TEST_CASE("detached resets make the gradient longer with every layer, by what fl
   for (const FlipEffect& e : without) CHECK(e.kept() == 1);
 }
 
+TEST_CASE("flips of one neuron by another program") {
+  const StudyNetwork network{.reset = Reset::detached, .width = 1, .seed = 5};
+  const FlipEffect found = flip_effects(network, 4000, 4)[0], expected = simulated_flips(network, 4000);
+  // 5 standard errors of 16000 flips that change one later spike or two.
+  CHECK(std::abs(found.removed - expected.removed) < 0.05);
+  CHECK(std::abs(found.added - expected.added) < 0.05);
+  CHECK(std::abs(found.steps - expected.steps) < 0.2);
+  CHECK(found.kept() == 1 - found.removed + found.added);
+}
+
+TEST_CASE("networks of the study") {
+  // A loss of spike trains takes the last hidden layer: all parameters are measured.
+  const StudyNetwork trains{.layers = 2, .width = 8, .steps = 20, .loss = snn::VanRossum{.dt = 0.002}};
+  const std::vector<RuleBias> rules = reset_biases(trains, 64);
+  CHECK(trains.objective().network().parameters() == 50 * 8 + 8 * 8);
+  CHECK(rules[0].total.parameters == 50 * 8 + 8 * 8);
+  REQUIRE(rules[0].layers.size() == 2);
+  CHECK(rules[0].layers[1].parameters == 8 * 8);
+  // Weights by sigma_u / sqrt(inputs rate).
+  const auto first = [](const StudyNetwork& n) { return n.parameters().head(n.inputs * n.width).squaredNorm() / n.width; };
+  const double plain = first({});
+  CHECK(first({.sigma_u = 1.3}) == doctest::Approx(1.69 * plain).epsilon(1e-9));
+  CHECK(first({.rate = 5}) == doctest::Approx(15.8 / 5 * plain).epsilon(1e-9));
+  CHECK(first({.inputs = 20}) == doctest::Approx(plain).epsilon(0.1));
+  CHECK(StudyNetwork{.rate = 50}.objective().data().inputs.spikes() > 100);
+}
+
 TEST_CASE("own replay counts the later spikes of its neuron: the same as replays of the run") {
   // Of one neuron and a loss that is linear in its spikes the effect of every flip is what is kept of it.
   const StudyNetwork network{.width = 1, .loss = snn::MeanOutput{0}, .seed = 3};
@@ -73,7 +146,8 @@ TEST_CASE("learning: factors of layers, estimators, and the noise of mini-batche
   const Learned a = learn(base), b = learn(scaled), c = learn(frozen);
   CHECK(a.theta == b.theta);
   CHECK(a.loss == b.loss);
-  const Eigen::VectorXd start = base.objective().network().initial<double>({.seed = 1});
+  const auto start_of = [](const Learner& l) { return l.objective().network().initial<double>({.seed = l.seed}); };
+  const Eigen::VectorXd start = start_of(base);
   const Eigen::Index first = 20 * 64;
   CHECK(c.theta.head(first) == start.head(first));
   CHECK(c.theta.tail(first) != start.tail(first));
@@ -86,6 +160,14 @@ TEST_CASE("learning: factors of layers, estimators, and the noise of mini-batche
   Learner unbiased = base;
   unbiased.estimator = StochasticDerivative{.replays = 2}, unbiased.layers = 1, unbiased.updates = 2;
   CHECK(learn(unbiased).curve.size() == 2);
+  // Straight-through is the surrogate gradient: the same batch, other coins.
+  Learner own{.layers = 1, .optimizer = Sgd{.rate = 1}, .batch = 256, .updates = 1}, other = own;
+  other.estimator = StraightThrough{};
+  const Learned d = learn(own), e = learn(other);
+  const Eigen::VectorXd moved = d.theta - start_of(own), also = e.theta - start_of(other);
+  CHECK(std::abs(d.curve[0].loss - e.curve[0].loss) < 0.01);
+  CHECK(moved.dot(also) > 0.7 * moved.norm() * also.norm());
+  CHECK(std::abs(also.norm() / moved.norm() - 1) < 0.2);
 
   const std::vector<Signal> found =
       signals({.layers = 1, .batch = 8}, Learner{.layers = 1}.objective().network().initial<double>(), 64, 32);

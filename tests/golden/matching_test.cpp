@@ -175,6 +175,14 @@ TEST_CASE("back-propagation and the hand-derived rule learn the drawing") {
   CHECK(mean(hand, 200, 250).other_l2 > mean(hand, 200, 250).l2);
 }
 
+TEST_CASE("the likelihood is learned where the starting weights make spikes of the target impossible in double precision") {
+  const MatchingRun run = learn(drawing(), by_gradient_likelihood(), 30, 30);
+  REQUIRE(run.epochs.size() == 2);
+  CHECK(run.epochs[0].van_rossum > 8);
+  CHECK(run.epochs[1].van_rossum < 3);  // ours 1.7
+  CHECK(run.epochs[1].rate_output > 2 * run.epochs[0].rate_output);
+}
+
 TEST_SUITE_BEGIN("slow");
 
 TEST_CASE("A15: deterministic, 1500 epochs of the hand-derived rule") {

@@ -169,3 +169,27 @@ TEST_CASE("3000 random networks: how often signs agree, and directions") {
   CHECK(r.same_sign_rest == 1);
   CHECK(r.cosine_least < -0.5);
 }
+
+TEST_CASE("branches share what came before the flip, and the random numbers after it") {
+  const Branches found = branches(5, 1);
+  REQUIRE(found.flipped.size() == 4);
+  // The probabilities of the four units by hand.
+  const auto chances = [](const std::vector<std::int64_t>& x) {
+    const auto g = static_cast<double>(x[0]), h1 = static_cast<double>(x[1]), h2 = static_cast<double>(x[2]);
+    return std::vector<double>{sigma(5 * 0.3), sigma(5 * 0.4 * g), sigma(-5 * 0.2 * g), sigma(5 * (0.5 * h1 - 0.6 * h2))};
+  };
+  for (std::size_t flip = 0; flip < 4; ++flip) {
+    CAPTURE(flip);
+    const Path& path = found.flipped[flip];
+    for (std::size_t i = 0; i < 4; ++i) {
+      CAPTURE(i);
+      CHECK(path.chances[i] == doctest::Approx(chances(path.outcomes)[i]).epsilon(1e-12));
+      CHECK(found.run.chances[i] == doctest::Approx(chances(found.run.outcomes)[i]).epsilon(1e-12));
+      const bool same = path.outcomes[i] == found.run.outcomes[i];
+      if (i <= flip) CHECK(same == (i < flip));
+      // On the same number a coin falls the other way only if its probability moved, and only that way.
+      else if (!same) CHECK((path.chances[i] > found.run.chances[i]) == (path.outcomes[i] == 1));
+    }
+  }
+  CHECK((found.flipped[0].outcomes[1] != found.run.outcomes[1] || found.flipped[0].outcomes[2] != found.run.outcomes[2]));
+}

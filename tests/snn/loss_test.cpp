@@ -81,6 +81,15 @@ TEST_CASE("losses of spike trains by hand") {
   const Network coins(1, steps, {Linear{2}, Lif{.reset = Reset::none}});
   const double f = 1 / (1 + std::exp(10.0));
   check_equal(cost(coins, data, Eigen::Vector2d(0, 0), SpikeLogLikelihood{}), -(3 * std::log(f) + 9 * std::log(1 - f)) / 2);
+  // So steep that f is 0 in double precision: log f = -2000 in the steps of the 3 spikes of the target.
+  Lif steep{.reset = Reset::none};
+  steep.escape = escape::Sigmoid{2000};
+  check_equal(cost({1, steps, {Linear{2}, steep}}, data, Eigen::Vector2d(0, 0), SpikeLogLikelihood{}), 3 * 2000 / 2.0);
+  // What has probability 0 is refused: a neuron 1 above p0 e^(z / delta) = 1 that is not to spike.
+  Lif certain{.reset = Reset::none};
+  certain.escape = escape::Exponential{};
+  CHECK_THROWS_WITH_AS(cost({1, steps, {Linear{2}, certain}}, data, Eigen::Vector2d(0, 1000), SpikeLogLikelihood{}),
+                       doctest::Contains("unit 1 at step 2 of sample 0 must spike"), Error);
 }
 
 TEST_CASE("regularisers by hand") {

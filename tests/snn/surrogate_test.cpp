@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -49,6 +50,42 @@ void check_derivative(const F& f) {
     }
   }
 }
+
+/// log f and log(1 - f) against f and 1 - f where these do not underflow, and their slopes against differences of them wherever
+/// they are finite.
+template <class F>
+void check_logarithms(const F& f, const std::vector<double>& at) {
+  CAPTURE(F::name);
+  const SpikeFunction erased(f);
+  for (const double z : at) {
+    CAPTURE(z);
+    for (const bool spike : {true, false}) {
+      CAPTURE(spike);
+      const auto log_of = [&](double x) { return spike ? erased.log_value(x) : erased.log_complement(x); };
+      const LogProbability found = log_of(z);
+      const double probability = spike ? erased.value(z) : erased.complement(z);
+      if (probability == 0 && found.value == -std::numeric_limits<double>::infinity()) continue;
+      if (probability > 1e-300) CHECK(found.value == doctest::Approx(std::log(probability)).epsilon(1e-9).scale(1e-7));
+      const double h = 1e-5, up = log_of(z + h).value, down = log_of(z - h).value;
+      CHECK(found.slope == doctest::Approx((up - down) / (2 * h)).epsilon(1e-5).scale(1e-3));
+    }
+  }
+}
+
+/// Without logarithms of its own.
+struct Ramp {
+  static constexpr std::string_view name = "ramp";
+  static constexpr bool probability = true;
+  std::string problem() const { return {}; }
+  template <class T>
+  T value(T z) const {
+    return std::clamp(z + T(0.5), T(0), T(1));
+  }
+  template <class T>
+  T derivative(T z) const {
+    return std::abs(z) < T(0.5) ? T(1) : T(0);
+  }
+};
 
 }  // namespace
 
@@ -121,6 +158,37 @@ TEST_CASE("escape functions and surrogates are the derivatives they say") {
   const double z = -0.2;
   const double fine = escape::Hazard{500, 0.1, 1e-5}.value(z) / 1e-5, coarse = escape::Hazard{500, 0.1, 1e-3}.value(z) / 1e-3;
   CHECK(fine == doctest::Approx(coarse).epsilon(0.04));
+}
+
+TEST_CASE("logarithms of escape functions, far from the threshold too") {
+  const std::vector<double> at{-900, -77, -12, -8.1, -4.2, -1.3, -0.31, -0.02, 0.01, 0.29, 1.7, 4.3, 7.9, 13, 80, 900};
+  check_logarithms(escape::Sigmoid{10}, at);
+  check_logarithms(escape::Sigmoid{100}, at);
+  check_logarithms(escape::Exponential{}, at);
+  check_logarithms(escape::Exponential{0.9, 0.01}, at);
+  check_logarithms(escape::Erf{}, at);
+  check_logarithms(escape::Erf{1}, at);
+  check_logarithms(escape::Hazard{}, at);
+  check_logarithms(escape::Hazard{.at_threshold = 1, .delta = 0.3, .dt = 1e-5}, at);
+  check_logarithms(Ramp{}, {-0.49, -0.2, 0.1, 0.48});
+
+  // Asymptotes. Of the normal distribution: log f = -x^2 / 2 - log(|x| sqrt(2 pi)) - 1 / x^2 + ..., x = z / sigma.
+  CHECK(escape::Sigmoid{100}.value(-8.0) == 0);
+  CHECK(escape::Sigmoid{100}.log_value(-8).value == -800);
+  CHECK(escape::Sigmoid{100}.log_value(-8).slope == 100);
+  CHECK(escape::Sigmoid{100}.log_complement(8).value == -800);
+  CHECK(escape::Sigmoid{100}.log_complement(8).slope == -100);
+  CHECK(escape::Exponential{0.5, 0.01}.log_value(-8).value == doctest::Approx(std::log(0.5) - 800).epsilon(1e-14));
+  const double x = 1000;
+  CHECK(escape::Erf{0.01}.log_value(-10).value ==
+        doctest::Approx(-x * x / 2 - std::log(x * std::sqrt(2 * std::numbers::pi)) - 1 / (x * x)).epsilon(1e-15));
+  CHECK(escape::Erf{0.01}.log_value(-10).slope == doctest::Approx((x + 1 / x) / 0.01).epsilon(1e-11));
+  CHECK(escape::Hazard{500, 0.01, 0.001}.log_value(-8).value == doctest::Approx(std::log(0.5) - 800).epsilon(1e-14));
+  CHECK(escape::Hazard{500, 0.01, 0.001}.log_complement(0.1).value == doctest::Approx(-0.5 * std::exp(10.0)).epsilon(1e-14));
+  // Where erfc is about to underflow another form takes over: no step there. (log f)'' = -1 + 1 / z^2 + O(1 / z^4).
+  const auto log_f = [](double z) { return escape::Erf{1}.log_value(z).value; };
+  const double seam = -25 * std::numbers::sqrt2, h = 1e-3;
+  CHECK(std::abs(log_f(seam + h) - 2 * log_f(seam) + log_f(seam - h) + h * h * (1 - 1 / (seam * seam))) < 1e-11);
 }
 
 TEST_CASE("every surrogate, neuron and reset is the gradient of the network with the smooth function in place of the spike") {

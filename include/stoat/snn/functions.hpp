@@ -11,6 +11,8 @@
 //   template <class T> T value(T z) const;                    // f, a probability if it is an escape function
 //   template <class T> T derivative(T z) const;               // f'
 //   template <class T> T complement(T z) const;               // 1 - f without cancellation; default 1 - value(z)
+//   LogProbability log_value(double z) const;                 // log f without underflow; default from value and derivative
+//   LogProbability log_complement(double z) const;            // log(1 - f); default from complement and derivative
 // and whole rows may have forms of their own: void values(const T* z, T* f, int n) const, void derivatives(z, f, n).
 #pragma once
 
@@ -26,6 +28,11 @@
 #include <stoat/error.hpp>
 
 namespace stoat::snn {
+
+/// The logarithm of a probability, and its derivative in z.
+struct LogProbability {
+  double value = 0, slope = 0;
+};
 
 namespace detail {
 /// Functions whose derivatives are worked out in the loops over neurons themselves.
@@ -43,6 +50,15 @@ void logistic_derivatives(double beta, const float* z, float* f, int n);
 void logistic_derivatives(double beta, const double* z, double* f, int n);
 void super_spike_derivatives(double beta, const float* z, float* f, int n);
 void super_spike_derivatives(double beta, const double* z, double* f, int n);
+/// log(1 - e^x) of x <= 0, accurate at either end (Maechler 2012).
+inline double log1m_exp(double x) { return x > -std::numbers::ln2 ? std::log(-std::expm1(x)) : std::log1p(-std::exp(x)); }
+/// e^(y^2) erfc(y) of y >= 0: where erfc is on its way to underflow, by its asymptotic series, whose first term left out is
+/// below 3e-15 there.
+inline double scaled_erfc(double y) {
+  if (y < 25) return std::exp(y * y) * std::erfc(y);
+  const double q = 1 / (2 * y * y);
+  return std::numbers::inv_sqrtpi / y * (1 - q * (1 - 3 * q * (1 - 5 * q * (1 - 7 * q * (1 - 9 * q)))));
+}
 }  // namespace detail
 
 namespace escape {
@@ -64,6 +80,14 @@ struct Sigmoid {
   template <class T>
   T derivative(T z) const {
     return static_cast<T>(beta) * value(z) * value(-z);
+  }
+  LogProbability log_value(double z) const {
+    const double x = beta * z;
+    return {std::min(x, 0.0) - std::log1p(std::exp(-std::abs(x))), beta * value(-z)};
+  }
+  LogProbability log_complement(double z) const {
+    const LogProbability mirrored = log_value(-z);
+    return {mirrored.value, -mirrored.slope};
   }
   detail::Form form() const { return {detail::Form::Kind::logistic, beta}; }
   template <class T>
@@ -94,6 +118,14 @@ struct Exponential {
     const T f = static_cast<T>(p0) * std::exp(z / static_cast<T>(delta));
     return f < T(1) ? f / static_cast<T>(delta) : T(0);
   }
+  LogProbability log_value(double z) const {
+    const double x = std::log(p0) + z / delta;
+    return x < 0 ? LogProbability{x, 1 / delta} : LogProbability{};
+  }
+  LogProbability log_complement(double z) const {
+    const double x = log_value(z).value;
+    return {detail::log1m_exp(x), -1 / (delta * std::expm1(-x))};
+  }
 };
 
 /// f = (1 + erf(z / (sqrt(2) sigma))) / 2: a threshold with Gaussian noise of standard deviation sigma.
@@ -114,6 +146,15 @@ struct Erf {
   T derivative(T z) const {
     const T s = static_cast<T>(sigma), x = z / s;
     return std::exp(T(-0.5) * x * x) * std::numbers::inv_sqrtpi_v<T> / (std::numbers::sqrt2_v<T> * s);
+  }
+  LogProbability log_value(double z) const {
+    if (z >= 0) return {std::log1p(-complement(z)), derivative(z) / value(z)};
+    const double y = -z / (sigma * std::numbers::sqrt2), scaled = detail::scaled_erfc(y);
+    return {std::log(0.5 * scaled) - y * y, std::numbers::sqrt2 * std::numbers::inv_sqrtpi / (sigma * scaled)};
+  }
+  LogProbability log_complement(double z) const {
+    const LogProbability mirrored = log_value(-z);
+    return {mirrored.value, -mirrored.slope};
   }
 };
 
@@ -147,6 +188,16 @@ struct Hazard {
   T derivative(T z) const {
     const T r = rate(z);
     return r > T(80) ? T(0) : r * std::exp(-r) / static_cast<T>(delta);
+  }
+  LogProbability log_value(double z) const {
+    const double r = rate(z);
+    // log(1 - e^-r) = log r - r / 2 + O(r^2) where r may be 0 in double.
+    if (r < 1e-8) return {std::log(at_threshold * dt) + z / delta - r / 2, (1 - r / 2) / delta};
+    return {detail::log1m_exp(-r), r < 700 ? r / (delta * std::expm1(r)) : 0};
+  }
+  LogProbability log_complement(double z) const {
+    const double r = rate(z);
+    return {-r, -r / delta};
   }
 };
 
@@ -305,6 +356,9 @@ class SpikeFunction {
   double value(double z) const { return model_->value(z); }
   double complement(double z) const { return model_->complement(z); }
   double derivative(double z) const { return model_->derivative(z); }
+  /// log f and log(1 - f), which stay finite where f or 1 - f underflows, and their derivatives.
+  LogProbability log_value(double z) const { return model_->log_value(z); }
+  LogProbability log_complement(double z) const { return model_->log_complement(z); }
   void values(const float* z, float* f, int n) const { model_->values(z, f, n); }
   void values(const double* z, double* f, int n) const { model_->values(z, f, n); }
   void derivatives(const float* z, float* f, int n) const { model_->derivatives(z, f, n); }
@@ -319,6 +373,8 @@ class SpikeFunction {
     virtual double value(double) const = 0;
     virtual double complement(double) const = 0;
     virtual double derivative(double) const = 0;
+    virtual LogProbability log_value(double) const = 0;
+    virtual LogProbability log_complement(double) const = 0;
     virtual void values(const float*, float*, int) const = 0;
     virtual void values(const double*, double*, int) const = 0;
     virtual void derivatives(const float*, float*, int) const = 0;
@@ -343,6 +399,14 @@ class SpikeFunction {
       else return 1 - f.value(z);
     }
     double derivative(double z) const override { return f.derivative(z); }
+    LogProbability log_value(double z) const override {
+      if constexpr (requires { f.log_value(z); }) return f.log_value(z);
+      else return {std::log(f.value(z)), f.derivative(z) / f.value(z)};
+    }
+    LogProbability log_complement(double z) const override {
+      if constexpr (requires { f.log_complement(z); }) return f.log_complement(z);
+      else return {std::log(complement(z)), -f.derivative(z) / complement(z)};
+    }
     void values(const float* z, float* y, int n) const override { all_values(z, y, n); }
     void values(const double* z, double* y, int n) const override { all_values(z, y, n); }
     void derivatives(const float* z, float* y, int n) const override { all_derivatives(z, y, n); }
