@@ -1,8 +1,8 @@
 // stoat/driver/diagnose.hpp: what a program does to gradient estimators, and which of its draws are to blame.
 //
 //   Diagnosis d = diagnose(program, theta, {.relative_error = 0.01});
-//   std::cout << d;                                                      // draws, laws, noise, bias, and what the gradient will
-//   cost estimate(program, theta, *d.recommended, {.samples = d.samples});
+//   std::cout << d;  // draws, laws, noise, bias, and what the gradient will cost
+//   Estimate e = estimate(program, theta, *d.recommended, {.samples = d.samples});
 //
 // diagnose_replays is the part about replays alone. A moderate number of paths is recorded, and on each of them every alternative
 // of every draw is replayed. From these changes of the cost follow the noise that replays cannot remove, the noise of choosing few
