@@ -20,7 +20,8 @@ void SamplerBase::begin(const DrawPlan& plan) {
   in_loop_ = rejoined_ = fresh_ = false;
   boundary_ = new_boundaries_ = known_steps_ = 0;
   boundary_key_ = no_site;
-  costs_added_ = labels_used_ = skipped_labels_ = 0;
+  costs_added_ = labels_used_ = 0;
+  skipped_labels_ = 0;
   own_labels_.clear();
   shift_ = 0;
   keys_end_ = plan.loops ? plan.loops->marks.front().sites : no_site;
