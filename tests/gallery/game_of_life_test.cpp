@@ -48,7 +48,9 @@ Eigen::VectorXd expected_life(int steps) {
 
 stoat::Exact truth(int steps, double p) {
   const Eigen::VectorXd life = expected_life(steps);
-  stoat::Exact truth{0, at(0), "all boards"};
+  stoat::Exact truth;
+  truth.gradient = at(0);
+  truth.source = "all boards";
   for (unsigned b = 0; b < boards; ++b) {
     const int n = std::popcount(b);
     const double chance = std::pow(p, n) * std::pow(1 - p, 9 - n);
