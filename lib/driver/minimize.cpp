@@ -53,19 +53,18 @@ class SampleSize {
   /// After an iteration of n draws: the variance of one draw, and the square of the mean, which has 1 / n of it.
   void update(double n, double variance, double square) {
     if (!adaptive_) return;
-    ++updates_;
-    const double weight = 1 / std::min(updates_, memory);
-    variance_ += weight * (variance - variance_);
-    signal_ += weight * (square - variance / n - signal_);
+    weight_ = (1 - 1 / memory) * weight_ + n;
+    variance_ += n / weight_ * (variance - variance_);
+    signal_ += n / weight_ * (square - variance / n - signal_);
     const auto size = static_cast<double>(size_), least = std::max(size / 2, static_cast<double>(least_)),
                most = std::min(2 * size, static_cast<double>(most_));
     const double wanted = variance_ == 0 ? 0 : signal_ > 0 ? variance_ / (noise_ * noise_ * signal_) : most;
     size_ = static_cast<std::uint64_t>(std::ceil(std::clamp(wanted, least, most)));
   }
 
-  Eigen::Vector4d state() const { return {static_cast<double>(size_), updates_, variance_, signal_}; }
+  Eigen::Vector4d state() const { return {static_cast<double>(size_), weight_, variance_, signal_}; }
   void restore(const Eigen::VectorXd& s) {
-    size_ = static_cast<std::uint64_t>(s[0]), updates_ = s[1], variance_ = s[2], signal_ = s[3];
+    size_ = static_cast<std::uint64_t>(s[0]), weight_ = s[1], variance_ = s[2], signal_ = s[3];
   }
 
  private:
@@ -73,7 +72,7 @@ class SampleSize {
   std::uint64_t least_, most_;
   double noise_;
   std::uint64_t size_;
-  double updates_ = 0, variance_ = 0, signal_ = 0;
+  double weight_ = 0, variance_ = 0, signal_ = 0;  // running means over the draws
 };
 
 /// The fall of a least-squares line over the steps, with its standard error.

@@ -123,7 +123,7 @@ TEST_CASE("a diagnosis sees what a surrogate explains") {
   const Candidate &score = find(d, "ScoreFunction"), &surrogate = find(d, "StraightThrough");
   CHECK(score.total_work > 5 * d.candidates.front().total_work);
   CHECK(d.candidates.back().estimator == "StraightThrough");
-  CHECK(surrogate.bias < 0.1);
+  CHECK(surrogate.bias < 0.6 * surrogate.detectable_bias);
   CHECK(surrogate.detectable_bias < 0.2);
   CHECK(told(d, "StraightThrough is"));
   // An absolute error instead: a hundredth of it takes ten thousand times the draws.

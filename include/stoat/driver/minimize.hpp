@@ -42,8 +42,8 @@ struct MinimizeOptions {
   std::function<void(int iteration, double value)> progress{};
 
   /// Larger than `samples`: the number of draws follows the gradient. After every iteration it moves, by at most a factor of 2, to
-  /// the number that just passes the test, where both sides are running means over about ten iterations and what noise adds to the
-  /// right side, 1 / n of the left, is taken off: noise makes |h|^2 larger on average, so few draws would judge themselves good.
+  /// the number that just passes the test, where both sides are means over the draws of the last iterations, about ten, and what
+  /// noise adds to the right side, 1 / n of the left, is taken off: else few draws would judge themselves good.
   std::uint64_t max_samples = 0;
   double noise = 0.9;
   SampleTest test = SampleTest::norm;
