@@ -1,6 +1,7 @@
 #include <stoat/program/trace.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iomanip>
 #include <limits>
@@ -292,20 +293,20 @@ void Trace<T>::alternatives(std::size_t i, Flow flow, Alternatives& out) const {
 template <class T>
 Flow Trace<T>::best_flow(const Site& s) const {
   // The choice depends on the parameters of the site and their tangents, never on its outcome: that would bias it.
+  constexpr std::array flows{Flow::independent, Flow::antisymmetric, Flow::inversion};
   static thread_local std::vector<double> tangents;
   tangents.resize(s.count);
-  Flow best = Flow::independent;
-  double least = std::numeric_limits<double>::infinity();
-  for (const Flow flow : {Flow::independent, Flow::antisymmetric, Flow::inversion}) {
-    double moment = 0;
-    for (int l = 0; l < 4; ++l) {
-      for (std::uint32_t j = 0; j < s.count; ++j)
-        tangents[j] = static_cast<double>(tape_.tangents()[recorder_.parameters()[s.first + j]][l]);
-      moment += s.law->flow_moment(s.plain, flow, tangents);
-    }
-    if (moment < least) best = flow, least = moment;
+  std::array<double, flows.size()> moment{};
+  for (int l = 0; l < 4; ++l) {
+    for (std::uint32_t j = 0; j < s.count; ++j)
+      tangents[j] = static_cast<double>(tape_.tangents()[recorder_.parameters()[s.first + j]][l]);
+    if (std::all_of(tangents.begin(), tangents.end(), [](double t) { return t == 0; })) continue;
+    for (std::size_t f = 0; f < flows.size(); ++f) moment[f] += s.law->flow_moment(s.plain, flows[f], tangents);
   }
-  return best;
+  std::size_t best = 0;
+  for (std::size_t f = 1; f < flows.size(); ++f)
+    if (moment[f] < moment[best]) best = f;
+  return flows[best];
 }
 
 template <class T>

@@ -10,6 +10,7 @@
 #include <sstream>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <stoat/distributions/flow.hpp>
 #include <stoat/distributions/law.hpp>
@@ -75,17 +76,19 @@ struct CategoricalView {
   Support support() const { return {0, size - 1}; }
   double pmf(std::int64_t k) const { return k < 0 || k >= size ? 0.0 : p(k); }
   double cdf(std::int64_t k) const {
-    double sum = 0;
-    for (std::int64_t j = 0; j <= std::min<std::int64_t>(k, size - 1); ++j) sum += p(j);
-    return sum;
+    const double all = sum();
+    double below = 0;
+    for (std::int64_t j = 0; j <= std::min<std::int64_t>(k, size - 1); ++j) below += weight(j) / all;
+    return below;
   }
   void cdf_derivative(std::int64_t k, std::span<double> out) const {
     for (std::size_t j = 0; j < out.size(); ++j) out[j] = static_cast<std::int64_t>(j) <= k ? 1 : 0;
   }
   double survival(std::int64_t k) const {
-    double sum = 0;
-    for (std::int64_t j = size - 1; j > std::max<std::int64_t>(k, -1); --j) sum += p(j);
-    return sum;
+    const double all = sum();
+    double above = 0;
+    for (std::int64_t j = size - 1; j > std::max<std::int64_t>(k, -1); --j) above += weight(j) / all;
+    return above;
   }
   std::int64_t quantile(double u) const { return bound == 0 ? inverted(u) : proposed(u); }
   std::int64_t inverted(double u) const {
@@ -119,9 +122,10 @@ struct CategoricalView {
     out[static_cast<std::size_t>(k)] = 1 / p(k);
   }
   double mean() const {
-    double sum = 0;
-    for (std::int64_t k = 1; k < size; ++k) sum += static_cast<double>(k) * p(k);
-    return sum;
+    const double all = sum();
+    double mean = 0;
+    for (std::int64_t k = 1; k < size; ++k) mean += static_cast<double>(k) * (weight(k) / all);
+    return mean;
   }
   void mean_derivative(std::span<double> out) const {
     for (std::size_t j = 0; j < out.size(); ++j) out[j] = static_cast<double>(j);
@@ -162,29 +166,56 @@ struct CategoricalView {
       if (y == k) continue;
       visit(y, [&](auto&& put) {
         put(static_cast<std::size_t>(y), antisymmetric ? 0.5 : 1.0);
-        if (antisymmetric) put(static_cast<std::size_t>(k), -0.5 * p(y) / p(k));
+        if (antisymmetric) put(static_cast<std::size_t>(k), -0.5 * weight(y) / weight(k));
       });
     }
   }
-  /// E (sum_y |K(x, y)| / P(x))^2 for probabilities that move at the rates t; see flow.hpp.
+  /// E (sum_y |K(x, y)| / P(x))^2 for probabilities that move at the rates t; see flow.hpp. In K log K operations.
   double flow_moment(Flow flow, std::span<const double> t) const {
-    if (flow != Flow::independent && boundary()) return std::numeric_limits<double>::infinity();
-    double moment = 0, below = 0, total_rate = 0;
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    double total_rate = 0;
     for (const double r : t) total_rate += std::abs(r);
     if (total_rate == 0) return 0;
+    if (!std::isfinite(total_rate) || (flow != Flow::independent && boundary())) return infinity;
+    if (flow == Flow::antisymmetric) return antisymmetric_moment(t);
+    const double all = sum();
+    double moment = 0, below = 0;
     for (std::int64_t x = 0; x < size; ++x) {
-      const double tx = t[static_cast<std::size_t>(x)], px = p(x);
-      double sum = 0;  // of |K(x, y)| / P(x)
+      const double tx = t[static_cast<std::size_t>(x)], px = weight(x) / all;
+      double sum = total_rate - std::abs(tx);  // of |K(x, y)| / P(x)
       if (flow == Flow::inversion) {
         sum = 0.5 * (std::abs(below) + (x + 1 < size ? std::abs(below + tx) : 0.0)) / px;
         below += tx;
-      } else if (flow == Flow::independent) {
-        sum = total_rate - std::abs(tx);
-      } else {
-        for (std::int64_t y = 0; y < size; ++y)
-          if (y != x) sum += 0.5 * std::abs(t[static_cast<std::size_t>(y)] - p(y) * tx / px);
       }
       moment += px * sum * sum;
+    }
+    return moment;
+  }
+
+ private:
+  /// sum_y |K(x, y)| / P(x) = 1/2 sum_y P(y) |r(y) - r(x)| with r = t / P. In the order of r every term has a known sign, so that
+  /// the sums of P and of t = P r over the labels before x give it.
+  double antisymmetric_moment(std::span<const double> t) const {
+    struct Label {
+      double r, p, t;
+    };
+    static thread_local std::vector<Label> labels;
+    labels.clear();
+    const double all = sum();
+    double total_p = 0, total_t = 0;
+    for (std::int64_t k = 0; k < size; ++k) {
+      const double pk = weight(k) / all, tk = t[static_cast<std::size_t>(k)];
+      // A ratio that overflows, or a weight that is not a number: this flow is never the best one, and there is no order.
+      if (!std::isfinite(tk / pk)) return std::numeric_limits<double>::infinity();
+      labels.push_back({tk / pk, pk, tk});
+      total_p += pk, total_t += tk;
+    }
+    std::sort(labels.begin(), labels.end(), [](const Label& a, const Label& b) { return a.r < b.r; });
+    double moment = 0, p_before = 0, t_before = 0;
+    for (const Label& x : labels) {
+      const double sum = 0.5 * (x.r * (2 * p_before + x.p - total_p) - (2 * t_before + x.t - total_t));
+      moment += x.p * sum * sum;
+      p_before += x.p, t_before += x.t;
     }
     return moment;
   }

@@ -5,6 +5,16 @@
 //   drawn     mean number of sites that a replay draws / of sites of the run
 //   keep      a run that keeps the states of its loops / a run
 //   rejoined  share of the replays that left a loop because its state was that of the run again
+//
+// flow_moments: what it takes to choose the flow of a Categorical site, against the sums over all pairs of labels.
+//
+//   pairs     time of those sums / time of flow_moment(); it grows as K / log K
+//
+// categorical_sites: the alternatives of all draws of a particle filter: K draws among K labels a step.
+//
+//   record    time of a recording / time of a run
+//   listed    of listing the alternatives with Flow::least_variance / of a run
+//   fixed     of listing those of Flow::independent / of a run
 #include <benchmark/benchmark.h>
 
 #include <cmath>
@@ -136,5 +146,65 @@ BENCHMARK_CAPTURE(replays, iterate_epidemic, epidemic, Eigen::Vector2d(0.3, 0.1)
 BENCHMARK_CAPTURE(replays, iterate_particles_64x50_inverted, Particles{64, 50, false}, one(0.9), 64);
 BENCHMARK_CAPTURE(replays, iterate_particles_64x50, Particles{64, 50, true}, one(0.9), 64);
 BENCHMARK_CAPTURE(replays, iterate_particles_64x500, Particles{64, 500, true}, one(0.9), 64);
+
+/// E (sum_y |K(x, y)| / P(x))^2 of the antisymmetric flow, as flow.hpp defines it.
+double over_pairs(const std::vector<double>& p, const std::vector<double>& t) {
+  double moment = 0;
+  for (std::size_t x = 0; x < p.size(); ++x) {
+    double sum = 0;
+    for (std::size_t y = 0; y < p.size(); ++y) sum += 0.5 * std::abs(t[y] - p[y] * t[x] / p[x]);
+    moment += p[x] * sum * sum;
+  }
+  return moment;
+}
+
+void flow_moments(benchmark::State& state) {
+  const auto labels = static_cast<std::size_t>(state.range(0));
+  Generator random({.seed = 1, .purpose = Purpose::engine});
+  std::vector<double> p(labels), t(labels);
+  double total = 0;
+  for (double& x : p) total += x = -std::log(random.uniform());
+  for (std::size_t k = 0; k < labels; ++k) p[k] /= total, t[k] = p[k] * (random.uniform() - 0.5);
+  const CategoricalView<double> law(p.data(), state.range(0));
+  constexpr int repeats = 200;
+  std::clock_t sorted = 0, pairs = 0;
+  for (auto _ : state) {
+    const std::clock_t start = std::clock();
+    for (int i = 0; i < repeats; ++i) benchmark::DoNotOptimize(law.flow_moment(Flow::antisymmetric, t));
+    const std::clock_t middle = std::clock();
+    for (int i = 0; i < repeats; ++i) benchmark::DoNotOptimize(over_pairs(p, t));
+    sorted += middle - start, pairs += std::clock() - middle;
+  }
+  state.counters["pairs"] = static_cast<double>(pairs) / static_cast<double>(sorted);
+}
+
+void categorical_sites(benchmark::State& state) {
+  Trace<double> trace(Particles{static_cast<std::size_t>(state.range(0)), 20, false}, one(0.9));
+  Alternatives alternatives;
+  std::clock_t run = 0, record = 0, listed = 0, fixed = 0;
+  std::uint64_t r = 0;
+  const auto list = [&](Flow flow) {
+    const std::clock_t start = std::clock();
+    alternatives.clear();
+    for (std::size_t i = 0; i < trace.sites(); ++i) trace.alternatives(i, flow, alternatives);
+    return std::clock() - start;
+  };
+  for (auto _ : state) {
+    const std::clock_t start = std::clock();
+    benchmark::DoNotOptimize(trace.run({1, r++}));
+    const std::clock_t ran = std::clock();
+    trace.record(Outcomes::constants);
+    run += ran - start, record += std::clock() - ran;
+    trace.tangents(Eigen::Matrix<double, 1, 4>(1, 0, 0, 0));
+    fixed += list(Flow::independent), listed += list(Flow::least_variance);
+  }
+  const auto ratio = [&](std::clock_t a) { return static_cast<double>(a) / static_cast<double>(run); };
+  state.counters["record"] = ratio(record);
+  state.counters["listed"] = ratio(listed);
+  state.counters["fixed"] = ratio(fixed);
+}
+
+BENCHMARK(flow_moments)->Arg(4)->Arg(16)->Arg(64)->Arg(256)->Arg(1024);
+BENCHMARK(categorical_sites)->Arg(16)->Arg(64)->Arg(256)->Unit(benchmark::kMillisecond);
 
 }  // namespace
