@@ -7,7 +7,7 @@
 #include <surrogate_gradients/matching.hpp>
 #include <surrogate_gradients/target.hpp>
 
-#include <snn/files.hpp>
+#include <files.hpp>
 
 using namespace surrogate_gradients;
 using stoat::snn::Activation;

@@ -2,6 +2,7 @@
 // element in vectors; then the points where something special happens.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <initializer_list>
@@ -335,6 +336,18 @@ TEST_CASE("pieces") {
                 }
               },
               {1.2, 1.7});
+}
+
+TEST_CASE("max and min of numbers of two types are those of a variable") {
+  const auto clipped = [](const auto& x) { return max(min(x, 2), 0) + min(1, max(-1, x)); };
+  static_assert(std::same_as<decltype(max(1.5f, 2)), float> && std::same_as<decltype(min(1, 2.5)), double>);
+  for (const double x0 : {-1.5, 0.3, 1.2, 7.0}) {
+    Tape<double> tape;
+    const Var<double> x = tape.variable(x0);
+    const Var<double> y = clipped(x);
+    CHECK(clipped(x0) == y.value());
+    CHECK(clipped(x0) == std::clamp(x0, 0.0, 2.0) + std::clamp(x0, -1.0, 1.0));
+  }
 }
 
 TEST_CASE("arithmetic") {

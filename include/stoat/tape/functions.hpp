@@ -346,6 +346,20 @@ auto max(const A& a, const A& b) { return detail::apply<detail::max_op>(a, b); }
 template <class A>
   requires detail::Operands<A, A>
 auto min(const A& a, const A& b) { return detail::apply<detail::min_op>(a, b); }
+/// Of built-in numbers of two types, which std::max and std::min refuse, so that max(x, 0) means the same for a double as for a
+/// variable.
+template <Number A, Number B>
+  requires(!std::same_as<A, B> && (std::floating_point<A> || std::floating_point<B>))
+auto max(A a, B b) {
+  using T = std::common_type_t<A, B>;
+  return std::max(static_cast<T>(a), static_cast<T>(b));
+}
+template <Number A, Number B>
+  requires(!std::same_as<A, B> && (std::floating_point<A> || std::floating_point<B>))
+auto min(A a, B b) {
+  using T = std::common_type_t<A, B>;
+  return std::min(static_cast<T>(a), static_cast<T>(b));
+}
 namespace detail {
 /// Whether fmax or fmin, when `second` is the better one, takes its first argument: NaN counts as missing.
 template <class T>
