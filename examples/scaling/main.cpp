@@ -1,0 +1,214 @@
+// examples/scaling/main.cpp: what a gradient costs as programs grow: in draws, and in parameters.
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <common/page.hpp>
+#include <stoat/driver/report.hpp>
+#include <stoat/estimators/replay.hpp>
+#include <stoat/estimators/score_function.hpp>
+
+#include "measure.hpp"
+
+namespace scaling {
+namespace {
+
+using namespace showcase;
+using stoat::AnyEstimator, stoat::ScoreFunction, stoat::StochasticDerivative;
+using stoat::report::digits;
+
+struct Options {
+  bool quick = false;
+  std::uint64_t seed = 1;
+  double seconds() const { return quick ? 0.02 : 0.4; }  // for one point
+};
+
+const std::vector<AnyEstimator>& estimators() {
+  static const std::vector<AnyEstimator> all{ScoreFunction{}, StochasticDerivative{4}};
+  return all;
+}
+
+/// A program in some sizes, by each estimator.
+struct Series {
+  std::string name;
+  std::vector<std::vector<Point>> points;  // of an estimator, in each size
+};
+
+Series measured(const std::vector<Sized>& sizes, const Options& options) {
+  Series series{sizes.front().name, {}};
+  for (const AnyEstimator& e : estimators()) {
+    std::cerr << "scaling: " << series.name << ", " << e.name() << " ...\n";
+    series.points.emplace_back();
+    for (const Sized& s : sizes) series.points.back().push_back(measure(s, e, options.seconds(), options.seed));
+  }
+  return series;
+}
+
+std::vector<double> column(const std::vector<Point>& points, double Point::*x, std::size_t from = 0) {
+  std::vector<double> out;
+  for (std::size_t i = from; i < points.size(); ++i) out.push_back(points[i].*x);
+  return out;
+}
+
+std::string whole(double x) { return std::to_string(std::llround(x)); }
+std::string mega(double bytes) { return digits(bytes / 1e6); }
+
+void add_rows(Table& table, const std::string& name, const std::vector<const Point*>& by_estimator) {
+  const Point& first = *by_estimator.front();
+  std::vector<std::string> row{name, whole(first.sites), whole(first.parameters), digits(1e3 * first.run), mega(first.run_memory)};
+  for (const Point* p : by_estimator) {
+    row.push_back(digits(1e3 * p->draw));
+    row.push_back(digits(p->draw / p->run));
+    row.push_back(mega(p->draw_memory));
+  }
+  table.rows.push_back(row);
+}
+
+Table table_of(const std::vector<Series>& all, const std::string& caption) {
+  Table table{caption, {{"program", "sites", "parameters", "run ms", "MB"}}};
+  for (const AnyEstimator& e : estimators())
+    for (const std::string& what : {e.name() + " ms", std::string("/ run"), std::string("MB")}) table.rows[0].push_back(what);
+  for (const Series& s : all)
+    for (std::size_t i = 0; i < s.points[0].size(); ++i) {
+      std::vector<const Point*> row;
+      for (const auto& points : s.points) row.push_back(&points[i]);
+      add_rows(table, s.name, row);
+    }
+  return table;
+}
+
+/// Exponents in x; points with fewer than 1000 sites do not count.
+Table slopes(const std::vector<Series>& all, double Point::*x, const std::string& caption) {
+  Table table{caption, {{"program", "run"}}};
+  for (const AnyEstimator& e : estimators()) table.rows[0].push_back(e.name());
+  for (const Series& s : all) {
+    const auto& first = s.points.front();
+    const auto from = static_cast<std::size_t>(
+        std::find_if(first.begin(), first.end(), [](const Point& p) { return p.sites > 900; }) - first.begin());
+    table.rows.push_back({s.name, digits(slope(column(first, x, from), column(first, &Point::run, from)), 2)});
+    for (const auto& points : s.points)
+      table.rows.back().push_back(digits(slope(column(points, x, from), column(points, &Point::draw, from)), 2));
+  }
+  return table;
+}
+
+/// Bytes a site from one size to the next larger one, so that what does not grow does not count: in the two largest sizes.
+Table memory(const std::vector<Series>& all) {
+  Table table{"Memory, bytes a site: what the two largest sizes differ by.", {{"program", "runs"}}};
+  for (const AnyEstimator& e : estimators()) table.rows[0].push_back(e.name());
+  for (const Series& s : all) {
+    const auto growth = [](const std::vector<Point>& points, double Point::*bytes) {
+      const Point &a = points[points.size() - 2], &b = points.back();
+      return digits((b.*bytes - a.*bytes) / (b.sites - a.sites));
+    };
+    table.rows.push_back({s.name, growth(s.points.front(), &Point::run_memory)});
+    for (const auto& points : s.points) table.rows.back().push_back(growth(points, &Point::draw_memory));
+  }
+  return table;
+}
+
+Figure figure_of(const std::vector<Series>& all, const std::string& name, const std::string& x_label, double Point::*x) {
+  static const std::vector<const char*> colours{colour::orange, colour::blue};
+  Figure figure{name,
+                "Time of the processor, both axes logarithmic. Dotted: proportional to the axis below.",
+                1000,
+                330,
+                static_cast<int>(all.size()),
+                {}};
+  for (const Series& s : all) {
+    Panel panel{s.name, x_label, "ms", "set logscale xy; set format x '10^{%L}'; set format y '10^{%L}'", {}};
+    const auto add = [&](const std::string& title, const char* c, const std::vector<Point>& points, double Point::*y) {
+      Curve curve{title, std::string("with linespoints pt 7 ps 0.5 lw 2 lc rgb '") + c + "'", {}};
+      for (const Point& p : points) curve.points.push_back({p.*x, 1e3 * p.*y});
+      panel.curves.push_back(curve);
+    };
+    add("plain run", colour::green, s.points[0], &Point::run);
+    for (std::size_t e = 0; e < estimators().size(); ++e) add(estimators()[e].name(), colours[e], s.points[e], &Point::draw);
+    const Point &a = s.points[0].front(), &b = s.points[0].back();
+    panel.curves.push_back({"", line(colour::grey, 1, "'.'"), {{a.*x, 1e3 * b.run * (a.*x) / (b.*x)}, {b.*x, 1e3 * b.run}}});
+    figure.panels.push_back(panel);
+  }
+  return figure;
+}
+
+Chapter sites(const Options& options) {
+  std::vector<Sized> towns, people, boards;
+  const std::size_t sizes = options.quick ? 4 : 5;
+  constexpr int sides[] = {2, 5, 16, 50, 158}, persons[] = {2, 20, 196, 1960, 19600}, halves[] = {1, 4, 15, 47, 150};
+  for (std::size_t i = 0; i < sizes; ++i) {
+    people.push_back(epidemic(persons[i], std::max(10, persons[i] / 2), 10));
+    towns.push_back(traffic_lights(sides[i], 40, 10));
+    boards.push_back(game_of_life(halves[i]));
+  }
+  const std::vector<Series> all{measured(people, options), measured(towns, options), measured(boards, options)};
+  return {
+      "Draws",
+      "<p>The same programs with more people, more crossings, more cells. The number of parameters stays.</p>",
+      {table_of(all, "A plain run and a gradient draw."),
+       slopes(all, &Point::sites, "Exponent of the time in the number of draws, from 900 draws on. 1: proportional."), memory(all)},
+      {figure_of(all, "sites", "draws a run", &Point::sites)}};
+}
+
+Chapter parameters(const Options& options) {
+  std::vector<Sized> towns, people;
+  for (const Eigen::Index d : {1, 10, 100, 1000, 10'000, 100'000}) {
+    const Sized epidemic = scaling::epidemic(options.quick ? 196 : 1960, options.quick ? 196 : 1960, d);
+    const Sized town = traffic_lights(options.quick ? 50 : 158, 4, d);
+    if (people.empty() || people.back().theta.size() < epidemic.theta.size()) people.push_back(epidemic);
+    if (towns.empty() || towns.back().theta.size() < town.theta.size()) towns.push_back(town);
+  }
+  const std::vector<Series> all{measured(people, options), measured(towns, options)};
+  return {"Parameters",
+          "<p>The same programs in one size, with 1 parameter for all places or crossings up to one for each. One draw gives the "
+          "derivatives in all parameters; finite differences take two runs for each.</p>",
+          {table_of(all, "A plain run and a gradient draw."),
+           slopes(all, &Point::parameters,
+                  "Exponent of the time in the number of parameters. 0: no dependence; finite differences: 1.")},
+          {figure_of(all, "parameters", "parameters", &Point::parameters)}};
+}
+
+Chapter large(const Options& options) {
+  const Series s = measured({traffic_lights(options.quick ? 50 : 158, 40, 100'000)}, options);
+  const Point& p = s.points.front().front();
+  return {"A large program",
+          "<p>A town of " + whole(std::sqrt(p.parameters / 4)) + " x " + whole(std::sqrt(p.parameters / 4)) +
+              " crossings for 40 steps: " + whole(p.sites) + " draws, " + whole(p.parameters) +
+              " parameters. Finite differences would take " + digits(2 * p.parameters * p.run / 3600) +
+              " hours of plain runs for one gradient.</p>",
+          {table_of({s}, "A plain run and a gradient draw.")},
+          {}};
+}
+
+int main(int argc, char** argv) {
+  Options options;
+  std::filesystem::path out = "report/scaling";
+  CLI::App app{"What a gradient costs as programs grow."};
+  app.add_flag("--quick", options.quick, "a tenth of the largest sizes, less time for each point");
+  app.add_option("--seed", options.seed, "seed of all random numbers")->capture_default_str();
+  app.add_option("--out", out, "folder of the page and its files")->capture_default_str();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
+  std::filesystem::create_directories(out);
+  std::vector<Chapter> done;
+  for (Chapter (*chapter)(const Options&) : {sites, parameters, large}) {
+    done.push_back(chapter(options));
+    print(std::cout, done.back());
+    std::cout.flush();
+  }
+  std::cout << '\n' << write_page("What a gradient costs as programs grow", done, out).string() << '\n';
+  return 0;
+}
+
+}  // namespace
+}  // namespace scaling
+
+int main(int argc, char** argv) try { return scaling::main(argc, argv); } catch (const std::exception& error) {
+  std::cerr << "scaling: " << error.what() << '\n';
+  return 1;
+}
