@@ -180,7 +180,7 @@ Chapter comparison(const Showcase& s, const Settings& settings, std::uint64_t sa
     }
     const double scale = gradient_scale(c.truth);
     table.rows.push_back({r.estimator, digits(r.runs_per_sample), digits(r.total_variance / (scale * scale)), digits(efficiency[i]),
-                          digits(100 * r.relative_bias, 2) + " %", digits(r.projection_z, 2), r.verdict});
+                          digits(100 * r.relative_bias, 2) + " %", report::z_text(r.projection_z), r.verdict});
   }
   const std::string text = "<p>More columns and pictures: <a href=\"comparison.html\">comparison.html</a>.</p>";
   return {"Estimators compared", text, {table}, {}};

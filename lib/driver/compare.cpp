@@ -199,6 +199,8 @@ Comparison compare(const Program<double>& program, const Eigen::VectorXd& theta,
         if (error > 0) r.row.projection_z = std::max(r.row.projection_z, difference / error);
       }
       judge(r.row, c.truth, options.confidence);
+      // No projection has an error: nothing but the bias is left of the difference.
+      if (found_biased(r.row) && r.row.projection_z == 0) r.row.projection_z = std::numeric_limits<double>::infinity();
     }
     c.rows.push_back(std::move(r.row));
   }

@@ -102,7 +102,7 @@ std::vector<std::string> cells(const Comparison& c, std::size_t i) {
   return {deterministic                      ? std::string("0") + sign
           : std::isfinite(row.relative_bias) ? digits(unit * row.relative_bias) + interval + sign
                                              : "-",
-          deterministic ? "-" : digits(bias_z(row, c.truth), 2),
+          deterministic ? "-" : report::z_text(bias_z(row, c.truth)),
           deterministic ? "0" : digits(row.total_variance / scale / scale),
           digits(row.runs_per_sample),
           digits(row.sweeps_per_sample),

@@ -32,6 +32,8 @@ std::string digits(double x, int significant) {
   return {text.data(), end.ptr};
 }
 
+std::string z_text(double z) { return std::isinf(z) ? "∞" : digits(z, 2); }
+
 std::string exact(double x, std::string_view missing) {
   if (!std::isfinite(x)) return std::string(missing);
   std::array<char, 64> text{};

@@ -1,6 +1,7 @@
 // Metrics of synthetic estimators whose bias, variance, zeros and tails are known exactly, and diagnostics of programs whose
 // interaction orders are.
 #include <cmath>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -105,6 +106,24 @@ TEST_CASE("metrics: bias, variance and verdict of a synthetic estimator") {
   CHECK(row.zero_share == 0);
   CHECK(row.hits == std::vector<std::uint64_t>{20'000, 20'000});
   CHECK(row_of({.noise = 2}).verdict.starts_with("unbiased within 1.2 %"));
+}
+
+TEST_CASE("metrics: a bias without any noise is infinitely many standard errors") {
+  const Eigen::Vector2d theta(1, 1);
+  Exact truth;
+  truth.gradient = Eigen::Vector2d(3, 4);
+  const Comparison c = compare(linear, theta, {Synthetic{.bias = 1}, Synthetic{}, Synthetic{.bias = 1, .noise = 1}},
+                               {.samples = 100, .truth = truth});
+  CHECK(c.rows[0].verdict == "BIASED 20 %");
+  CHECK(std::isinf(c.rows[0].projection_z));
+  CHECK(c.rows[1].verdict == "deterministic, exact");
+  CHECK(c.rows[1].projection_z == 0);
+  CHECK((c.rows[2].projection_z > 3 && c.rows[2].projection_z < 30));
+  std::ostringstream text;
+  c.print(text);
+  const std::string infinite = "∞";
+  CHECK(text.str().find(infinite) != std::string::npos);
+  CHECK(text.str().find(infinite) == text.str().rfind(infinite));
 }
 
 TEST_CASE("metrics: directions of single draws") {

@@ -36,7 +36,8 @@ struct ComparisonRow {
   double total_variance = 0;                 ///< trace of the covariance of one gradient draw
   double relative_bias = 0;                  ///< |mean - truth| / |truth| with the noise removed; absolute if the truth is 0
   double relative_bias_error = 0;            ///< its standard error
-  double projection_z = 0;             ///< largest |z| over 32 fixed dense projections of mean - truth, the truth's error included
+  double projection_z = 0;             ///< largest |z| over 32 fixed dense projections of mean - truth, the truth's error included;
+                                       ///< infinite where there is a bias and no error at all
   double minimum_detectable_bias = 0;  ///< 3 standard errors of the mean gradient (its norm) / |truth|
   double runs_per_sample = 0;          ///< executions of the program, plain or recorded; a replay counts its suffix fraction
   double sweeps_per_sample = 0;

@@ -11,6 +11,8 @@ namespace stoat::report {
 
 /// At most so many significant digits, independent of the locale; "-" if not finite.
 std::string digits(double x, int significant = 3);
+/// A number of standard errors: two digits, "∞" of a difference without any error, "-" if it is not a number.
+std::string z_text(double z);
 /// The shortest text that reads back as the same double; `missing` if not finite.
 std::string exact(double x, std::string_view missing = "");
 /// Text for HTML, inside and outside quoted attributes.
