@@ -112,25 +112,28 @@ Table memory(const std::vector<Series>& all) {
   return table;
 }
 
-Figure figure_of(const std::vector<Series>& all, const std::string& name, const std::string& x_label, double Point::*x) {
+/// Times against x, and `other`: what they are to be compared with.
+template <class Other>
+Figure figure_of(const std::vector<Series>& all, const std::string& name, const std::string& x_label, double Point::*x,
+                 const std::string& other_name, const Other& other) {
   static const std::vector<const char*> colours{colour::orange, colour::blue};
-  Figure figure{name,
-                "Time of the processor, both axes logarithmic. Dotted: proportional to the axis below.",
-                1000,
-                330,
-                static_cast<int>(all.size()),
-                {}};
+  Figure figure{name, "Time of the processor, both axes logarithmic.", 1000, 380, static_cast<int>(all.size()), {}};
   for (const Series& s : all) {
-    Panel panel{s.name, x_label, "ms", "set logscale xy; set format x '10^{%L}'; set format y '10^{%L}'", {}};
-    const auto add = [&](const std::string& title, const char* c, const std::vector<Point>& points, double Point::*y) {
-      Curve curve{title, std::string("with linespoints pt 7 ps 0.5 lw 2 lc rgb '") + c + "'", {}};
-      for (const Point& p : points) curve.points.push_back({p.*x, 1e3 * p.*y});
+    Panel panel{
+        s.name, x_label, "ms", "set logscale xy; set format '10^{%L}'; set title noenhanced; set key bmargin center vertical", {}};
+    const auto add = [&](const std::string& title, const std::string& style, const auto& y, const std::vector<Point>& points) {
+      Curve curve{title, style, {}};
+      for (const Point& p : points) curve.points.push_back({p.*x, 1e3 * y(p)});
       panel.curves.push_back(curve);
     };
-    add("plain run", colour::green, s.points[0], &Point::run);
-    for (std::size_t e = 0; e < estimators().size(); ++e) add(estimators()[e].name(), colours[e], s.points[e], &Point::draw);
-    const Point &a = s.points[0].front(), &b = s.points[0].back();
-    panel.curves.push_back({"", line(colour::grey, 1, "'.'"), {{a.*x, 1e3 * b.run * (a.*x) / (b.*x)}, {b.*x, 1e3 * b.run}}});
+    const auto dots = [](const char* c) { return std::string("with linespoints pt 7 ps 0.5 lw 2 lc rgb '") + c + "'"; };
+    const auto run = [](const Point& p) { return p.run; };
+    const auto draw = [](const Point& p) { return p.draw; };
+    add("plain run", dots(colour::green), run, s.points[0]);
+    for (std::size_t e = 0; e < estimators().size(); ++e) add(estimators()[e].name(), dots(colours[e]), draw, s.points[e]);
+    const Point& last = s.points[0].back();
+    add(
+        other_name, line(colour::grey, 1, "'-'"), [&](const Point& p) { return other(p, last); }, s.points[0]);
     figure.panels.push_back(panel);
   }
   return figure;
@@ -151,7 +154,8 @@ Chapter sites(const Options& options) {
       "<p>The same programs with more people, more crossings, more cells. The number of parameters stays.</p>",
       {table_of(all, "A plain run and a gradient draw."),
        slopes(all, &Point::sites, "Exponent of the time in the number of draws, from 900 draws on. 1: proportional."), memory(all)},
-      {figure_of(all, "sites", "draws a run", &Point::sites)}};
+      {figure_of(all, "sites", "draws a run", &Point::sites, "in proportion",
+                 [](const Point& p, const Point& last) { return last.run * p.sites / last.sites; })}};
 }
 
 Chapter parameters(const Options& options) {
@@ -169,7 +173,8 @@ Chapter parameters(const Options& options) {
           {table_of(all, "A plain run and a gradient draw."),
            slopes(all, &Point::parameters,
                   "Exponent of the time in the number of parameters. 0: no dependence; finite differences: 1.")},
-          {figure_of(all, "parameters", "parameters", &Point::parameters)}};
+          {figure_of(all, "parameters", "parameters", &Point::parameters, "finite differences",
+                     [](const Point& p, const Point&) { return 2 * p.parameters * p.run; })}};
 }
 
 Chapter large(const Options& options) {
