@@ -70,20 +70,27 @@ TEST_CASE("a string at a random index") {
   agreement::check_estimates(program, p, truth, 20'000);
 }
 
-TEST_CASE("without draws every estimator gives the gradient of the function") {
+TEST_CASE("without draws the estimators give the gradient of the function") {
   const auto program = []<class S>(Sampler<S>&, const Vector<S>& x) -> S {
     return (x[0] * x[1] * sin(x[2]) + exp(x[0] * x[1])) / x[2];
   };
   const Eigen::Vector3d x(1, 2, std::numbers::pi / 2);
   const auto [value, gradient] =
       value_and_gradient([](const auto& t) { return (t[0] * t[1] * sin(t[2]) + exp(t[0] * t[1])) / t[2]; }, x);
-  const std::vector<AnyEstimator> estimators{
-      Enumeration{},          ScoreFunction{},     LeaveOneOut{4},  MeasureValuedDerivative{},
-      StochasticDerivative{}, DebiasedSurrogate{}, ForwardTriple{}, SmoothedDerivative{},
-      StraightThrough{},      GumbelSoftmax{},     Rebar{},         DisArm{}};
+  const std::vector<AnyEstimator> estimators{Enumeration{},
+                                             ScoreFunction{},
+                                             LeaveOneOut{4},
+                                             MeasureValuedDerivative{},
+                                             StochasticDerivative{},
+                                             DebiasedSurrogate{},
+                                             SmoothedDerivative{},
+                                             StraightThrough{},
+                                             GumbelSoftmax{},
+                                             Rebar{},
+                                             DisArm{}};
   for (const AnyEstimator& estimator : estimators) {
     CAPTURE(estimator.name());
-    const Estimate e = estimate(with_duals(program), x, estimator, {.samples = 4});
+    const Estimate e = estimate(program, x, estimator, {.samples = 4});
     CHECK(e.value == doctest::Approx(value).epsilon(1e-14));
     CHECK(e.gradient.isApprox(gradient, 1e-13));
   }
