@@ -219,13 +219,13 @@ Chapter descent(const Showcase& s, const Settings& settings, std::uint64_t runs,
   const Mean end = mean_cost(d.program, m.theta, runs, settings.seed + 2);
   table.rows.push_back({d.cost, digits(start.value, 5), digits(end.value, 5)});
   table.rows.push_back({"standard error", digits(start.error, 2), digits(end.error, 2)});
-  if (!d.known_source.empty()) table.rows.push_back({d.known_source, "", digits(d.known, 5)});
+  const double known = d.known ? d.known() : 0;
+  if (d.known) table.rows.push_back({d.known_source, "", digits(known, 5)});
   for (Eigen::Index j = 0; j < d.start.size() && d.start.size() <= shown; ++j)
     table.rows.push_back({name_of(d.parameters, j), digits(d.start[j], 4), digits(m.theta[j], 4)});
 
   Panel panel{"", "runs of the program, thousands", d.cost, "set key top right Right noreverse", loss_curves(m)};
-  if (!d.known_source.empty())
-    panel.curves.push_back({d.known_source, line(colour::green, 1.5, "'-'"), {{0, d.known}, {m.work.runs / 1000, d.known}}});
+  if (d.known) panel.curves.push_back({d.known_source, line(colour::green, 1.5, "'-'"), {{0, known}, {m.work.runs / 1000, known}}});
   const Figure figure{"descent", "The cost on the way, by " + report::escape_html(d.estimator.name()) + ".", 760, 340, 1, {panel}};
   return {"From a poor start to a good end", "", {table}, {figure}};
 }

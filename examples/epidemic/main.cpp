@@ -79,7 +79,7 @@ int main(int argc, char** argv) {
                    .samples = 16,
                    .cost = "distance, squared percent",
                    .parameters = names,
-                   .known = mean_cost(plain, true_parameters()),
+                   .known = [&] { return mean_cost(plain, true_parameters()); },
                    .known_source = "at the parameters behind it"},
        .figures = [plain, start](const showcase::Findings& found) -> std::vector<showcase::Figure> {
          namespace colour = showcase::colour;

@@ -32,7 +32,7 @@ int main(int argc, char** argv) {
                    .samples = 32,
                    .cost = "minus cells alive",
                    .parameters = {"logit p"},
-                   .known = -114.4,
+                   .known = [] { return -114.4; },
                    .known_source = "plain twin at p = 0.70, the best"}},
       argc, argv);
 }

@@ -67,7 +67,7 @@ int main(int argc, char** argv) {
                    .samples = 16,
                    .cost = "squared distance and energy",
                    .parameters = {"log transcription", "log translation"},
-                   .known = least_cost(gene),
+                   .known = [&] { return least_cost(gene); },
                    .known_source = "least, on a grid of the moments"}},
       argc, argv);
 }

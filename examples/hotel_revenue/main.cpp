@@ -54,7 +54,7 @@ int main(int argc, char** argv) {
                    .samples = 16,
                    .cost = "minus revenue, thousands",
                    .parameters = names,
-                   .known = first_come(plain, rooms),
+                   .known = [&] { return first_come(plain, rooms); },
                    .known_source = "first come, first served"},
        .figures = [names](const showcase::Findings& found) -> std::vector<showcase::Figure> {
          namespace colour = showcase::colour;

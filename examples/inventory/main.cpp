@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
                    .samples = 32,
                    .cost = "mean cost of a week",
                    .parameters = {"s", "S"},
-                   .known = least_cost(model),
+                   .known = [&] { return least_cost(model); },
                    .known_source = "least, on a grid, by renewal theory"}},
       argc, argv);
 }

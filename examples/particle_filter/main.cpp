@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
                    .samples = 32,
                    .cost = "minus log density",
                    .parameters = {"A(0, 0)", "A(1, 0)", "A(0, 1)", "A(1, 1)"},
-                   .known = -log_density(filter, rotation(0.2)),
+                   .known = [&] { return -log_density(filter, rotation(0.2)); },
                    .known_source = "Kalman filter, true rotation"}},
       argc, argv);
 }

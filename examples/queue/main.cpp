@@ -73,7 +73,7 @@ int main(int argc, char** argv) {
                    .samples = 32,
                    .cost = "loss of an hour",
                    .parameters = {"price", "log services"},
-                   .known = least_loss(business),
+                   .known = [&] { return least_loss(business); },
                    .known_source = "least, on a grid of the Markov chain"}},
       argc, argv);
 }

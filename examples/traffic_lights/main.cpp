@@ -83,7 +83,7 @@ int main(int argc, char** argv) {
                    .samples = 16,
                    .cost = "mean number of cars in town",
                    .parameters = names,
-                   .known = mean_cost(plain, green_wave(town.side)),
+                   .known = [&] { return mean_cost(plain, green_wave(town.side)); },
                    .known_source = "a green wave from west to east"},
        .figures = [town](const showcase::Findings& found) -> std::vector<showcase::Figure> {
          return {maps(found.minimum.theta, town.side)};

@@ -73,7 +73,7 @@ int main(int argc, char** argv) {
                                     .iterations = 200,
                                     .samples = 16,
                                     .cost = "length of the tour",
-                                    .known = shortest(tour),
+                                    .known = [&] { return shortest(tour); },
                                     .known_source = "shortest of all tours"},
                         .figures = [start](const showcase::Findings& found) -> std::vector<showcase::Figure> {
                           namespace colour = showcase::colour;

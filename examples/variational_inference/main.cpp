@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
                                     .samples = 16,
                                     .cost = "free energy",
                                     .parameters = names,
-                                    .known = -log_evidence(model),
+                                    .known = [&] { return -log_evidence(model); },
                                     .known_source = "minus log evidence"}},
                        argc, argv);
 }
