@@ -10,6 +10,7 @@
 
 namespace stoat {
 
+/// What compare() does.
 struct CompareOptions {
   std::uint64_t samples = 10'000;  ///< gradient draws of each estimator
   std::uint64_t seed = 1;

@@ -24,6 +24,7 @@
 
 namespace stoat {
 
+/// What diagnose_replays() does.
 struct DiagnoseOptions {
   std::uint64_t paths = 64;            ///< recorded and replayed exhaustively
   std::uint64_t max_replays = 50'000;  ///< no further path is begun beyond, but two are always made
@@ -74,6 +75,7 @@ struct ReplayDiagnostics {
 ReplayDiagnostics diagnose_replays(const Program<double>& program, const Eigen::VectorXd& theta,
                                    const DiagnoseOptions& options = {});
 
+/// What diagnose() aims at and may spend.
 struct DiagnosisOptions {
   double relative_error = 0.01;            ///< what is wanted: the standard error of the gradient as a fraction of its length ...
   double target_error = 0;                 ///< ... or, if positive, itself: the root of the sum of its squares over the coordinates
@@ -114,6 +116,7 @@ struct Candidate {
   double total_work = 0, total_seconds = 0;
 };
 
+/// What diagnose() found.
 struct Diagnosis {
   Eigen::Index parameters = 0;
   std::size_t data = 0;

@@ -24,6 +24,7 @@ struct Progress {
   double seconds = 0;
 };
 
+/// What estimate() does, and when it ends.
 struct Options {
   std::uint64_t samples = 1000;  ///< gradient draws (an upper bound if target_error is set)
   std::uint64_t seed = 1;
@@ -52,6 +53,7 @@ struct Estimate {
   Eigen::MatrixXd covariance;      ///< of the mean gradient, if it was asked for: gradient_error^2 is its diagonal
   std::vector<std::string> names;  ///< of the parameters, if they were given
 
+  /// One confidence interval a parameter.
   struct Intervals {
     Eigen::VectorXd lower, upper;
   };

@@ -32,6 +32,7 @@ enum class SampleTest {
   inner_product,
 };
 
+/// What minimize() does, and when it ends.
 struct MinimizeOptions {
   int iterations = 500;        ///< at most
   std::uint64_t samples = 16;  ///< gradient draws per iteration; at least so many, if max_samples is larger
@@ -89,6 +90,7 @@ struct MinimizeStep {
 enum class Stopped { iterations, converged, time_limit };
 std::ostream& operator<<(std::ostream& out, Stopped stopped);
 
+/// Where minimize() ended, and the way there.
 struct Minimum {
   Eigen::VectorXd theta;
   double value = 0, value_error = 0;  ///< mean estimated cost over the averaged iterations

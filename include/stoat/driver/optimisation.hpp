@@ -14,6 +14,7 @@
 
 namespace stoat {
 
+/// What compare_optimisation() does.
 struct OptimisationOptions {
   double work = 20'000;        ///< runs of the program in one optimisation, the same for every estimator
   std::uint64_t samples = 16;  ///< gradient draws per iteration
@@ -43,6 +44,7 @@ struct OptimisationRow {
   std::vector<std::string> notes;
 };
 
+/// What compare_optimisation() found.
 struct Optimisation {
   std::string program, optimizer;
   Eigen::VectorXd theta;  ///< where all start

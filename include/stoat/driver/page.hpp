@@ -17,6 +17,7 @@ struct ScalingSeries {
   std::vector<Comparison> comparisons;  ///< in the order of the sizes
 };
 
+/// What a page shows.
 struct Page {
   std::vector<Comparison> comparisons;
   std::vector<Optimisation> optimisations;

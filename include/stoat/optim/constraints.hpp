@@ -22,6 +22,7 @@
 
 namespace stoat {
 
+/// Ranges of parameters; see the head of this file.
 class Constraints {
  public:
   /// The `count` coordinates from `first` on are each above 0; each between `low` and `high`, of which one may be infinite; or

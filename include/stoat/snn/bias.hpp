@@ -53,6 +53,7 @@ struct RelativeBias {
 /// matrices of different shapes or fewer than 4 blocks.
 RelativeBias relative_bias(const Eigen::Ref<const Eigen::MatrixXd>& unbiased, const Eigen::Ref<const Eigen::MatrixXd>& surrogate);
 
+/// What bias_meter() does, and when it ends.
 struct BiasOptions {
   double accuracy = 0.2;  ///< stop once the bias of all layers is known to this, relative: 2 standard errors of rho^2 <= 0.4 rho^2
   double bound = 0.1;     ///< stop once it is known to be below
@@ -75,6 +76,7 @@ enum class BiasStop {
   seconds,
 };
 
+/// What bias_meter() found.
 struct Bias {
   std::vector<RelativeBias> layers;  ///< of spiking neurons, each with its input and recurrent weights and time constants
   RelativeBias total;                ///< all of them. The weights of a readout are left out: there E SG = g.

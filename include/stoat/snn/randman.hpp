@@ -11,6 +11,7 @@
 
 namespace stoat::snn {
 
+/// The data that randman() makes.
 struct Randman {
   int units = 20;
   int classes = 10;

@@ -44,6 +44,7 @@ using stoat::Display;
 /// What tells which epoch is best.
 enum class Monitor { loss, accuracy };
 
+/// What train() does, and when it ends.
 struct TrainOptions {
   int epochs = 10;
   std::size_t batch = 64;         ///< samples a step; the last batch of an epoch may be smaller
@@ -68,7 +69,9 @@ struct TrainOptions {
   Display progress = Display::automatic;  ///< not on a terminal: lines
 };
 
+/// Where train() ended, and the way there.
 struct Training {
+  /// Why it ended.
   enum class End {
     epochs,    ///< all are done
     patience,  ///< none was better than the best one for long enough
@@ -98,6 +101,7 @@ Training train(const Objective& objective, const Eigen::VectorXd& theta, Optimiz
 Training train(const Objective& objective, const Eigen::VectorXd& theta, const AnyEstimator& estimator, Optimizer optimizer,
                const TrainOptions& options = {});
 
+/// How evaluate() goes through the data.
 struct EvaluateOptions {
   std::size_t batch = 256;  ///< samples at a time
   std::uint64_t seed = 1;   ///< of coins

@@ -16,6 +16,7 @@
 
 namespace stoat {
 
+/// How much memory checkpointed_loop() may use.
 struct CheckpointOptions {
   std::size_t memory = std::size_t{64} << 20;  ///< bytes for kept states and for one recorded stretch together
 };

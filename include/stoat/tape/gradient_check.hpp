@@ -11,6 +11,7 @@
 
 namespace stoat {
 
+/// When gradient_check() is content.
 struct GradientCheckOptions {
   double tolerance = 1e-6;  ///< largest deviation that passes, relative to the larger of derivative and 1e-3 of the largest one
   double step = 0;          ///< first step of the differences; 0: by the size of each x_j

@@ -62,6 +62,7 @@ class Stream {
 /// Payload memory of a tape: allocation is a pointer bump, release is a rewind. Nothing in it is destroyed.
 class Arena {
  public:
+  /// A place to rewind to.
   struct Mark {
     std::size_t chunk = 0, used = 0;
   };

@@ -43,6 +43,7 @@ template <class T>
 struct Partial {
   T value;
 };
+/// What a partial is the derivative by: a variable's index.
 struct Argument {
   Index index;
 };

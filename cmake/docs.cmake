@@ -1,0 +1,25 @@
+# cmake/docs.cmake: the target `manual` makes the HTML manual of README, guide and headers in <build>/manual/html, where Doxygen is
+# found. It fails if a public type, function, concept or enumeration has no description. (What a law or an estimator must have is
+# described where its concept is, fields where their names do not say it.)
+if(CMAKE_SCRIPT_MODE_FILE)
+  execute_process(COMMAND ${DOXYGEN} ${DOXYFILE} RESULT_VARIABLE status)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "doxygen failed")
+  endif()
+  file(STRINGS ${LOG} lines REGEX "(Compound|Concept|of namespace|of file|\\(enumeration\\)|\\(enum\\)).* is not documented")
+  list(FILTER lines EXCLUDE REGEX "Compound [a-z:]*(ScalarTraits|NumTraits|ScalarBinaryOpTraits|numeric_limits)<")
+  if(lines)
+    list(JOIN lines "\n" lines)
+    message(FATAL_ERROR "no description:\n${lines}")
+  endif()
+  return()
+endif()
+
+find_package(Doxygen QUIET)
+if(DOXYGEN_FOUND)
+  file(GLOB STOAT_GUIDE RELATIVE ${PROJECT_SOURCE_DIR}/examples/guide CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/guide/*.md)
+  list(JOIN STOAT_GUIDE " " STOAT_GUIDE)
+  configure_file(${CMAKE_CURRENT_LIST_DIR}/Doxyfile.in ${PROJECT_BINARY_DIR}/Doxyfile @ONLY)
+  add_custom_target(manual COMMAND ${CMAKE_COMMAND} -DDOXYGEN=${DOXYGEN_EXECUTABLE} -DDOXYFILE=${PROJECT_BINARY_DIR}/Doxyfile
+                                   -DLOG=${PROJECT_BINARY_DIR}/manual.log -P ${CMAKE_CURRENT_LIST_FILE} VERBATIM)
+endif()
