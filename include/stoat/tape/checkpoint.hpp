@@ -106,7 +106,7 @@ class CheckpointedLoop {
     const View<T> target = run.adjoint(adjoints);
     for (Eigen::Index i = 0; i < run.rows; ++i) target(i, 0) += values[i];
   }
-  std::int64_t start(std::int64_t stretch) const { return std::min(steps_, stretch * length_); }
+  std::int64_t start(std::int64_t s) const { return std::min(steps_, s * length_); }
   void check(Eigen::Index size, std::int64_t t) const {
     if (size != state_.rows)
       throw InvalidArgument("checkpointed_loop: step " + std::to_string(t) + " turned a state of length " +
@@ -123,19 +123,19 @@ class CheckpointedLoop {
     }
     return state.eigen();
   }
-  Recorded record(Tape<T>& tape, const Column& x, std::int64_t stretch) const {
+  Recorded record(Tape<T>& tape, const Column& x, std::int64_t s) const {
     Recorded r{variables(tape, x), variables(tape, parameter_values_), {}};
     r.result = r.state;
-    for (std::int64_t t = start(stretch); t < start(stretch + 1); ++t) {
+    for (std::int64_t t = start(s); t < start(s + 1); ++t) {
       r.result = Vector<Var<T>>(evaluated(step_(std::as_const(r.result), std::as_const(r.parameters), t)));
       check(r.result.size(), t);
     }
     return r;
   }
   /// Sends the adjoint of the state at the end of a stretch back to its beginning.
-  void reverse_stretch(Tape<T>& tape, const Column& x, std::int64_t stretch) {
+  void reverse_stretch(Tape<T>& tape, const Column& x, std::int64_t s) {
     tape.clear();
-    const Recorded r = record(tape, x, stretch);
+    const Recorded r = record(tape, x, s);
     tape.clear_adjoints();
     for (Eigen::Index i = 0; i < adjoint_.size(); ++i) tape.adjoints()[r.result[i].index()] += adjoint_[i];
     tape.adjoints()[0] = T(0);
