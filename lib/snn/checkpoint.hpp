@@ -5,17 +5,29 @@
 #include <optional>
 #include <string>
 
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 
 #include <stoat/snn/train.hpp>
 
+#include "evaluation.hpp"
+
 namespace stoat::snn {
+
+/// An epoch under way.
+struct RunningEpoch {
+  std::size_t batches = 0;    ///< done
+  Total total;                ///< over them
+  double gradient_norms = 0;  ///< their sum
+  double seconds = 0;
+  nlohmann::json learnt;  ///< what the source of gradients needs to go on
+};
 
 struct TrainingState {
   Eigen::VectorXd theta, best;
   int best_epoch = 0;
   OptimizerState optimizer;
   std::vector<Epoch> epochs;
+  RunningEpoch running;
 };
 
 /// Everything that decides about the bits of a training; `gradient` names where gradients come from.

@@ -1,6 +1,7 @@
 #include <stoat/snn/train.hpp>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <fstream>
@@ -8,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <stoat/driver/checkpoint_file.hpp>
 #include <stoat/driver/estimate.hpp>
 #include <stoat/driver/report.hpp>
 #include <stoat/snn/gradient.hpp>
@@ -19,6 +21,7 @@
 namespace stoat::snn {
 namespace {
 
+using nlohmann::json;
 using report::exact;
 
 void check(const TrainOptions& options) {
@@ -31,6 +34,7 @@ void check(const TrainOptions& options) {
   require("clip", options.clip, options.clip >= 0 && std::isfinite(options.clip), "[0, infinity)");
   require("patience", options.patience, options.patience >= 0, "[0, infinity)");
   require("checkpoint_every", options.checkpoint_every, options.checkpoint_every >= 1, "[1, infinity)");
+  require("checkpoint_seconds", options.checkpoint_seconds, options.checkpoint_seconds >= 0, "[0, infinity]");
   if (!options.validation && (options.patience > 0 || options.other_activation || options.monitor == Monitor::accuracy))
     throw InvalidArgument("train: patience, other_activation and monitor need validation data");
   if (options.monitor == Monitor::accuracy && options.validation->labels.empty())
@@ -46,6 +50,9 @@ class Batches {
   virtual ~Batches() = default;
   virtual std::string name() const = 0;
   virtual void begin_epoch(const Eigen::VectorXd& theta) = 0;
+  /// What goes from batch to batch of an epoch, and how to go on from it: after begin_epoch().
+  virtual json memory() const { return {}; }
+  virtual void restore(const json&) {}
   /// The first sample has run number `first`.
   virtual BatchResult operator()(const Eigen::VectorXd& theta, std::span<const std::size_t> samples, std::uint64_t first,
                                  Eigen::VectorXd& gradient) = 0;
@@ -80,14 +87,26 @@ class EstimatedBatches final : public Batches {
     options_.seed = options.seed;
   }
   std::string name() const override { return estimator_.name(); }
-  /// What an estimator has learnt lives for an epoch, so that a checkpoint does not need to know it.
+  /// What an estimator has learnt lives for an epoch.
   void begin_epoch(const Eigen::VectorXd& theta) override {
-    monte_carlo_ = std::make_unique<stoat::detail::MonteCarlo<double>>(program_, theta, threads_, options_.max_draws);
+    monte_carlo_ = std::make_unique<MonteCarlo>(program_, theta, threads_, options_.max_draws);
+  }
+  json memory() const override {
+    const MonteCarlo::Memory& m = monte_carlo_->memory();
+    return {{"counts", {m.drawn, m.relearn, m.pilots, m.first_index, m.first_run}},
+            {"mean", m.last_mean},
+            {"theta", json::binary(stoat::detail::packed(m.theta))}};
+  }
+  void restore(const json& memory) override {
+    const auto counts = memory.at("counts").get<std::array<std::uint64_t, 5>>();
+    monte_carlo_->restore({counts[0], counts[1], counts[2], memory.at("mean").get<double>(),
+                           stoat::detail::unpacked(memory.at("theta").get_binary()), counts[3], counts[4]},
+                          estimator_, options_.seed);
   }
   BatchResult operator()(const Eigen::VectorXd& theta, std::span<const std::size_t> samples, std::uint64_t first,
                          Eigen::VectorXd& gradient) override {
     options_.samples = samples.size();
-    const auto result = monte_carlo_->sample(theta, estimator_, options_, first, Eigen::MatrixXd(theta.size(), 0));
+    const MonteCarlo::Result result = monte_carlo_->sample(theta, estimator_, options_, first, Eigen::MatrixXd(theta.size(), 0));
     gradient = result.moments.mean.segment(1, theta.size());
     BatchResult batch;
     batch.samples = samples.size();
@@ -96,11 +115,13 @@ class EstimatedBatches final : public Batches {
   }
 
  private:
+  using MonteCarlo = stoat::detail::MonteCarlo<double>;
+
   Program<double> program_;
   AnyEstimator estimator_;
   int threads_;
   Options options_;
-  std::unique_ptr<stoat::detail::MonteCarlo<double>> monte_carlo_;
+  std::unique_ptr<MonteCarlo> monte_carlo_;
 };
 
 /// The data in the order of an epoch (Fisher and Yates).
@@ -144,6 +165,9 @@ class Csv {
   std::ofstream out_;
 };
 
+using Clock = std::chrono::steady_clock;
+double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
 class Trainer {
  public:
   Trainer(const Objective& objective, const Eigen::VectorXd& start, Batches& batches, Optimizer optimizer,
@@ -151,8 +175,8 @@ class Trainer {
   Training run();
 
  private:
-  Epoch epoch();
-  void step(std::span<const std::size_t> samples, std::uint64_t first, double factor, Total& total, double& norms);
+  std::optional<Epoch> epoch();
+  void step(std::span<const std::size_t> samples, std::uint64_t first, double factor);
   void validate(Epoch& e);
   bool better(const Epoch& a, const Epoch& b) const {
     return options_.monitor == Monitor::loss ? a.validation_loss < b.validation_loss
@@ -160,23 +184,24 @@ class Trainer {
   }
   int done() const { return static_cast<int>(state_.epochs.size()); }
   bool impatient() const { return options_.patience > 0 && done() - state_.best_epoch >= options_.patience; }
-  void save_state() {
-    state_.optimizer = optimizer_.state();
-    save(options_.checkpoint, identity_, state_);
-    saved_ = done();
-  }
+  /// A checkpoint has grown old.
+  bool due() const { return !options_.checkpoint.empty() && since(written_) >= options_.checkpoint_seconds; }
+  void save_state();
 
   const Objective& objective_;
   Batches& batches_;
   Optimizer optimizer_;
   const TrainOptions& options_;
   Evaluator validation_, other_;
-  nlohmann::json identity_;
+  json identity_;
   TrainingState state_;
-  int saved_ = 0;
+  bool saved_ = true;                         ///< the checkpoint lacks nothing
+  Clock::time_point written_ = Clock::now();  ///< when a checkpoint was, or when this call began
+  Clock::time_point begin_;                   ///< of the epoch, as if it had run without a stop
   std::vector<std::size_t> order_;
   Eigen::VectorXd gradient_;
   ProgressReport* progress_ = nullptr;
+  Training::End end_ = Training::End::epochs;
 };
 
 Trainer::Trainer(const Objective& objective, const Eigen::VectorXd& start, Batches& batches, Optimizer optimizer,
@@ -185,7 +210,7 @@ Trainer::Trainer(const Objective& objective, const Eigen::VectorXd& start, Batch
       batches_(batches),
       optimizer_(std::move(optimizer)),
       options_(options),
-      state_{.theta = start, .best = start, .optimizer = {}, .epochs = {}},
+      state_{.theta = start, .best = start, .optimizer = {}, .epochs = {}, .running = {}},
       order_(objective.data().size()) {
   if (options.validation) {
     try {
@@ -200,14 +225,23 @@ Trainer::Trainer(const Objective& objective, const Eigen::VectorXd& start, Batch
   if (std::optional<TrainingState> state = load(options.checkpoint, identity_)) {
     state_ = std::move(*state);
     optimizer_.restore(state_.optimizer);
-    saved_ = done();
-    if (done() > options.epochs)
-      throw InvalidArgument("train: checkpoint " + options.checkpoint.string() + " has " + std::to_string(done()) +
-                            " epochs, more than epochs = " + std::to_string(options.epochs));
+    const std::size_t batches_done = state_.running.batches;
+    if (done() + (batches_done > 0 ? 1 : 0) > options.epochs)
+      throw InvalidArgument("train: checkpoint " + options.checkpoint.string() + " has " + std::to_string(done()) + " epochs" +
+                            (batches_done > 0 ? " and " + std::to_string(batches_done) + " batches" : "") +
+                            ", more than epochs = " + std::to_string(options.epochs));
   }
 }
 
-void Trainer::step(std::span<const std::size_t> samples, std::uint64_t first, double factor, Total& total, double& norms) {
+void Trainer::save_state() {
+  state_.optimizer = optimizer_.state();
+  if (RunningEpoch& running = state_.running; running.batches > 0)
+    running.seconds = since(begin_), running.learnt = batches_.memory();
+  save(options_.checkpoint, identity_, state_);
+  saved_ = true, written_ = Clock::now();
+}
+
+void Trainer::step(std::span<const std::size_t> samples, std::uint64_t first, double factor) {
   const BatchResult batch = batches_(state_.theta, samples, first, gradient_);
   const double norm = gradient_.norm();
   if (options_.clip > 0 && norm > options_.clip) gradient_ *= options_.clip / norm;
@@ -216,12 +250,14 @@ void Trainer::step(std::span<const std::size_t> samples, std::uint64_t first, do
   for (Eigen::Index i = 0; i < state_.theta.size(); ++i)
     if (!(std::abs(state_.theta[i]) <= largest))
       throw Error("after the step parameter " + std::to_string(i) + " is " + std::to_string(state_.theta[i]));
-  total.add(batch);
-  norms += norm;
+  state_.running.total.add(batch);
+  state_.running.gradient_norms += norm;
 }
 
-Epoch Trainer::epoch() {
-  const auto start = std::chrono::steady_clock::now();
+/// Goes on with the epoch under way. Empty if the training is to end before the epoch does.
+std::optional<Epoch> Trainer::epoch() {
+  RunningEpoch& running = state_.running;
+  begin_ = Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(running.seconds));
   Epoch e;
   e.number = done() + 1;
   if (options_.schedule) e.factor = options_.schedule(done());
@@ -230,24 +266,32 @@ Epoch Trainer::epoch() {
     throw InvalidArgument(where + ": " + outside("schedule", e.factor, "[0, infinity)"));
   shuffle(order_, options_.seed, done());
   batches_.begin_epoch(state_.theta);
+  if (running.batches > 0) batches_.restore(running.learnt);
   const std::size_t size = order_.size(), count = (size - 1) / options_.batch + 1;
-  Total total;
-  for (std::size_t b = 0; b < count; ++b) {
-    const std::size_t begin = b * options_.batch, n = std::min(options_.batch, size - begin);
+  while (running.batches < count) {
+    const std::size_t begin = running.batches * options_.batch, n = std::min(options_.batch, size - begin);
     try {
-      step(std::span(order_).subspan(begin, n), static_cast<std::uint64_t>(done()) * size + begin, e.factor, total,
-           e.gradient_norm);
+      step(std::span(order_).subspan(begin, n), static_cast<std::uint64_t>(done()) * size + begin, e.factor);
     } catch (const Refusal&) { throw; } catch (const Error& error) {
-      throw Error(where + ", batch " + std::to_string(b + 1) + " of " + std::to_string(count) + ": " + error.what());
+      throw Error(where + ", batch " + std::to_string(running.batches + 1) + " of " + std::to_string(count) + ": " + error.what());
     }
-    progress_->batch(static_cast<double>(begin + n) / static_cast<double>(size), total.mean_loss());
+    ++running.batches;
+    saved_ = false;
+    if (due()) save_state();
+    const double loss = running.total.mean_loss();
+    progress_->batch(static_cast<double>(begin + n) / static_cast<double>(size), loss);
+    if (options_.batch_callback && !options_.batch_callback({e.number, running.batches, count, loss})) {
+      end_ = Training::End::callback;
+      return {};
+    }
   }
+  const Total& total = running.total;
   e.loss = total.mean_loss(), e.accuracy = total.accuracy(), e.spikes = total.mean_spikes();
-  e.gradient_norm /= static_cast<double>(count);
+  e.gradient_norm = running.gradient_norms / static_cast<double>(count);
   try {
     validate(e);
   } catch (const Error& error) { throw Error(where + ", validation: " + error.what()); }
-  e.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  e.seconds = since(begin_);
   return e;
 }
 
@@ -268,19 +312,23 @@ Training Trainer::run() {
   ProgressReport progress(options_.progress, done(), options_.epochs);
   progress_ = &progress;
   Training result;
-  result.resumed = done();
-  while (result.end == Training::End::epochs && done() < options_.epochs && !impatient()) {
-    const Epoch e = epoch();
-    state_.epochs.push_back(e);
-    if (!validation_ || done() == 1 || better(e, state_.epochs[static_cast<std::size_t>(state_.best_epoch - 1)]))
+  result.resumed = done(), result.resumed_batches = state_.running.batches;
+  while (end_ == Training::End::epochs && done() < options_.epochs && !impatient()) {
+    const std::optional<Epoch> e = epoch();
+    if (!e) break;
+    state_.epochs.push_back(*e);
+    state_.running = {};
+    saved_ = false;
+    if (!validation_ || done() == 1 || better(*e, state_.epochs[static_cast<std::size_t>(state_.best_epoch - 1)]))
       state_.best = state_.theta, state_.best_epoch = done();
-    csv.add(e);
-    if (!options_.checkpoint.empty() && done() % options_.checkpoint_every == 0) save_state();
-    progress.epoch(e);
-    if (options_.callback && !options_.callback(e, state_.theta)) result.end = Training::End::callback;
+    csv.add(*e);
+    if (!options_.checkpoint.empty() && (done() % options_.checkpoint_every == 0 || due())) save_state();
+    progress.epoch(*e);
+    if (options_.callback && !options_.callback(*e, state_.theta)) end_ = Training::End::callback;
   }
-  if (!options_.checkpoint.empty() && saved_ != done()) save_state();
-  if (result.end == Training::End::epochs && impatient()) result.end = Training::End::patience;
+  if (!options_.checkpoint.empty() && !saved_) save_state();
+  if (end_ == Training::End::epochs && impatient()) end_ = Training::End::patience;
+  result.end = end_, result.batches = state_.running.batches;
   result.theta = std::move(state_.theta), result.best = std::move(state_.best);
   result.best_epoch = state_.best_epoch, result.epochs = std::move(state_.epochs);
   return result;

@@ -39,6 +39,13 @@ struct Epoch {
   double seconds = 0;
 };
 
+/// A training in the middle of an epoch.
+struct BatchProgress {
+  int epoch = 1;                       ///< number of the epoch under way
+  std::size_t batch = 0, batches = 0;  ///< done of it, and all of it
+  double loss = 0;                     ///< mean over its samples so far
+};
+
 using stoat::Display;
 
 /// What tells which epoch is best.
@@ -60,11 +67,15 @@ struct TrainOptions {
   int patience = 0;                 ///< ends after so many epochs that were not better than the best one; 0: never
   std::filesystem::path csv{};      ///< a table with a row an epoch, flushed; empty: none. An older file there is replaced.
   /// A file to go on from: if it is there, training continues from it, with the bits of a run that was never interrupted. It is
-  /// replaced in one step, after every `checkpoint_every` epochs and at the end. Empty: none.
+  /// replaced in one step, after every `checkpoint_every` epochs, after the first batch when it is older than
+  /// `checkpoint_seconds`, and at the end. Empty: none.
   std::filesystem::path checkpoint{};
   int checkpoint_every = 1;
+  double checkpoint_seconds = 60;  ///< 0: after every batch; infinity: only between epochs
   /// Called after every epoch, with the parameters; false ends the training.
   std::function<bool(const Epoch& epoch, const Eigen::VectorXd& theta)> callback{};
+  /// Called after every batch; false ends the training there, in the middle of the epoch.
+  std::function<bool(const BatchProgress& progress)> batch_callback{};
   Display progress = Display::automatic;  ///< not on a terminal: lines
 };
 
@@ -74,17 +85,20 @@ struct Training {
     patience,  ///< none was better than the best one for long enough
     callback,  ///< it said so
   };
-  Eigen::VectorXd theta;  ///< after the last epoch
-  Eigen::VectorXd best;   ///< after the best epoch, by the validation data; without them theta
+  Eigen::VectorXd theta;  ///< after the last batch
+  Eigen::VectorXd best;   ///< after the best epoch, by the validation data; without them the last one
   int best_epoch = 0;     ///< its number; 0 if there was no epoch
   std::vector<Epoch> epochs;
-  int resumed = 0;  ///< how many of them a checkpoint had
+  std::size_t batches = 0;          ///< of the next epoch, where it ended in its middle: theta has seen them, too
+  int resumed = 0;                  ///< how many of the epochs a checkpoint had ...
+  std::size_t resumed_batches = 0;  ///< ... and how many batches of the next one
   End end = End::epochs;
 };
 
 /// Minimises the objective from theta on by mini-batches with surrogate gradients (SurrogateGradient, whose gradient is that of
 /// StraightThrough). The data are shuffled for every epoch, by (seed, epoch); sample i of epoch e has the run number e size + i, so
-/// no coin is tossed twice. Parameters, their best version, optimiser state and epochs so far make up the checkpoint.
+/// no coin is tossed twice. Parameters, their best version, optimiser state, epochs so far and the sums over the batches of the
+/// epoch under way make up the checkpoint.
 ///
 /// Throws InvalidArgument, before anything is written, for options out of range, parameters of another number or not finite,
 /// validation data that do not fit, and for a checkpoint of another run: another network, other data, loss, start, optimiser, batch
@@ -94,7 +108,8 @@ Training train(const Objective& objective, const Eigen::VectorXd& theta, Optimiz
 
 /// The same with the gradient of any estimator, in double precision, on objective.program<double>(): one draw for each sample of a
 /// batch, without dropout. There is no training accuracy then. Throws Refusal if the estimator cannot do the network. An estimator
-/// that learns from pilot runs does so at the start of each epoch.
+/// that learns from pilot runs does so at the start of each epoch; what it learnt is learnt again, with the same bits, when the
+/// training goes on from the middle of one.
 Training train(const Objective& objective, const Eigen::VectorXd& theta, const AnyEstimator& estimator, Optimizer optimizer,
                const TrainOptions& options = {});
 
