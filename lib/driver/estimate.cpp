@@ -60,17 +60,10 @@ double Moments::error(Eigen::Index i) const {
   return count > 1 ? std::sqrt(squares[i] / static_cast<double>(count - 1) / static_cast<double>(count)) : 0;
 }
 
-int thread_count(int threads) {
-#ifdef _OPENMP
-  return threads > 0 ? threads : omp_get_max_threads();
-#else
-  (void)threads;
-  return 1;
-#endif
-}
-
 template <class T>
-MonteCarlo<T>::MonteCarlo(const Program<T>& program, const Eigen::VectorX<T>& theta, int threads, std::size_t max_draws) {
+MonteCarlo<T>::MonteCarlo(const Program<T>& program, const Eigen::VectorX<T>& theta, int threads, std::size_t max_draws,
+                          std::shared_ptr<Ranks> ranks)
+    : ranks_(std::move(ranks)) {
   if (threads < 0) throw InvalidArgument(outside("threads", threads, "[0, infinity)"));
   for (int t = 0; t < thread_count(threads); ++t) traces_.push_back(std::make_unique<Trace<T>>(program, theta, max_draws));
 }

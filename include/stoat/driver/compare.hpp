@@ -13,8 +13,9 @@ namespace stoat {
 struct CompareOptions {
   std::uint64_t samples = 10'000;  ///< gradient draws of each estimator
   std::uint64_t seed = 1;
-  int threads = 0;
-  std::optional<Exact> truth{};  ///< if absent: by enumeration, or else the pooled unbiased estimators
+  int threads = 0;                 ///< of each rank; 0: as many as OpenMP offers
+  std::shared_ptr<Ranks> ranks{};  ///< processes that share the draws, with the same bits; none: this one alone
+  std::optional<Exact> truth{};    ///< if absent: by enumeration, or else the pooled unbiased estimators
   std::string name = "program";
   double confidence = 0.95;
   std::size_t max_draws = std::size_t{1} << 24;

@@ -12,6 +12,7 @@
 
 #include <Eigen/Core>
 
+#include <stoat/driver/ranks.hpp>
 #include <stoat/estimators/estimator.hpp>
 
 namespace stoat {
@@ -27,8 +28,9 @@ struct Progress {
 struct Options {
   std::uint64_t samples = 1000;  ///< gradient draws (an upper bound if target_error is set)
   std::uint64_t seed = 1;
-  int threads = 0;          ///< 0: as many as OpenMP offers. The result is bit for bit the same for any number.
-  double target_error = 0;  ///< stop once every standard error of the gradient is below this
+  int threads = 0;  ///< of each rank; 0: as many as OpenMP offers. The result is bit for bit the same for any number.
+  std::shared_ptr<Ranks> ranks{};  ///< processes that share the work, with the same bits; none: this one alone
+  double target_error = 0;         ///< stop once every standard error of the gradient is below this
   double time_limit = std::numeric_limits<double>::infinity();  ///< seconds; stops at the end of a round
   std::size_t max_draws = std::size_t{1} << 24;                 ///< most draws of one run before it counts as endless
   std::function<void(const Progress&)> progress{};
@@ -101,7 +103,8 @@ struct Moments {
 template <class T>
 class MonteCarlo {
  public:
-  MonteCarlo(const Program<T>& program, const Eigen::VectorX<T>& theta, int threads, std::size_t max_draws);
+  MonteCarlo(const Program<T>& program, const Eigen::VectorX<T>& theta, int threads, std::size_t max_draws,
+             std::shared_ptr<Ranks> ranks = {});
   ~MonteCarlo();
 
   /// Further quantities of every draw, averaged beside the gradient. `fill` is called from several threads.
@@ -137,6 +140,7 @@ class MonteCarlo {
  private:
   void learn(const AnyEstimator& estimator, std::uint64_t seed);
 
+  std::shared_ptr<Ranks> ranks_;
   std::vector<std::unique_ptr<Trace<T>>> traces_;
   std::optional<AnyEstimator> learner_;  ///< who learned last ...
   std::shared_ptr<const void> learned_;  ///< ... and what
@@ -146,7 +150,6 @@ class MonteCarlo {
 /// Notes of a result in words.
 std::vector<std::string> diagnostics(std::uint64_t recordings, std::uint64_t numbers, std::uint64_t variables,
                                      std::uint64_t comparisons, std::size_t first_comparison, bool surrogate);
-int thread_count(int threads);
 
 }  // namespace detail
 

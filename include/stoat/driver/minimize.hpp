@@ -36,8 +36,9 @@ struct MinimizeOptions {
   int iterations = 500;        ///< at most
   std::uint64_t samples = 16;  ///< gradient draws per iteration; at least so many, if max_samples is larger
   std::uint64_t seed = 1;
-  int threads = 0;       ///< 0: as many as OpenMP offers. The result is bit for bit the same for any number.
-  double average = 0.2;  ///< theta is the mean over this last fraction of the iterations (Polyak); 0: the last iterate
+  int threads = 0;  ///< of each rank; 0: as many as OpenMP offers. The result is bit for bit the same for any number.
+  std::shared_ptr<Ranks> ranks{};  ///< processes that share the draws of an iteration, with the same bits; none: this one alone
+  double average = 0.2;            ///< theta is the mean over this last fraction of the iterations (Polyak); 0: the last iterate
   std::size_t max_draws = std::size_t{1} << 24;
   std::function<void(int iteration, double value)> progress{};
 
