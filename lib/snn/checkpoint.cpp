@@ -170,15 +170,17 @@ void save(const std::filesystem::path& path, const json& identity, const Trainin
                      {"running", described(state.running)}}));
 }
 
-std::optional<TrainingState> load(const std::filesystem::path& path, const json& identity) {
-  if (!std::filesystem::exists(path)) return {};
+std::optional<TrainingState> load(const std::filesystem::path& path, const json& identity, Ranks* ranks) {
+  const Ranks::Bytes bytes = stoat::detail::from_first(
+      ranks, [&] { return std::filesystem::exists(path) ? stoat::detail::read_checkpoint(path, format) : Ranks::Bytes(); });
+  if (bytes.empty()) return {};
   const std::string name = "checkpoint " + path.string();
   try {
-    const json content = json::from_cbor(stoat::detail::read_checkpoint(path, format));
+    const json content = json::from_cbor(bytes);
     if (const json& there = content.at("identity"); there != identity)
       throw InvalidArgument(name + " is of another training: " + stoat::detail::differences(there.dump(), identity.dump()) +
                             "; remove it to start anew");
-    const auto numbers = [](const json& bytes) { return unpacked(bytes.get_binary()); };
+    const auto numbers = [](const json& packed) { return unpacked(packed.get_binary()); };
     TrainingState state{numbers(content.at("theta")), numbers(content.at("best")), content.at("best_epoch").get<int>(), {}, {}, {}};
     const json& optimizer = content.at("optimizer");
     state.optimizer = {optimizer.at("rule").get<std::string>(), optimizer.at("steps").get<std::int64_t>(), {}};

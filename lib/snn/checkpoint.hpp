@@ -37,7 +37,8 @@ nlohmann::json identity_of(const Objective& objective, const Eigen::VectorXd& st
 /// Replaces the file in one step.
 void save(const std::filesystem::path& path, const nlohmann::json& identity, const TrainingState& state);
 
-/// Empty if there is no file. Throws InvalidArgument, naming what differs, if it has another identity, Error if it is damaged.
-std::optional<TrainingState> load(const std::filesystem::path& path, const nlohmann::json& identity);
+/// Empty if rank 0 has no such file. Throws InvalidArgument, naming what differs, if it has another identity, Error if it is
+/// damaged: on all ranks.
+std::optional<TrainingState> load(const std::filesystem::path& path, const nlohmann::json& identity, Ranks* ranks);
 
 }  // namespace stoat::snn

@@ -39,9 +39,12 @@ void check(const TrainOptions& options) {
     throw InvalidArgument("train: patience, other_activation and monitor need validation data");
   if (options.monitor == Monitor::accuracy && options.validation->labels.empty())
     throw InvalidArgument("train: to monitor accuracy the validation data need labels");
-  for (const std::filesystem::path& path : {options.csv, options.checkpoint})
-    if (const std::filesystem::path folder = path.parent_path(); !folder.empty() && !std::filesystem::is_directory(folder))
-      throw InvalidArgument("train: cannot write " + path.string() + ": its folder does not exist");
+  stoat::detail::from_first(options.ranks.get(), [&] {
+    for (const std::filesystem::path& path : {options.csv, options.checkpoint})
+      if (const std::filesystem::path folder = path.parent_path(); !folder.empty() && !std::filesystem::is_directory(folder))
+        throw InvalidArgument("train: cannot write " + path.string() + ": its folder does not exist");
+    return Ranks::Bytes();
+  });
 }
 
 /// Where the gradients of an epoch's batches come from.
@@ -56,13 +59,15 @@ class Batches {
   /// The first sample has run number `first`.
   virtual BatchResult operator()(const Eigen::VectorXd& theta, std::span<const std::size_t> samples, std::uint64_t first,
                                  Eigen::VectorXd& gradient) = 0;
+  /// Which rank the others waited for; empty unless one was slow.
+  virtual std::string slow_rank() const = 0;
 };
 
 template <class T>
 class SurrogateBatches final : public Batches {
  public:
   SurrogateBatches(const Objective& objective, const TrainOptions& options)
-      : gradient_(objective, options.threads), seed_(options.seed) {}
+      : gradient_(objective, options.threads, options.ranks), seed_(options.seed) {}
   std::string name() const override { return sizeof(T) == 4 ? "surrogate, single precision" : "surrogate, double precision"; }
   void begin_epoch(const Eigen::VectorXd&) override {}
   BatchResult operator()(const Eigen::VectorXd& theta, std::span<const std::size_t> samples, std::uint64_t first,
@@ -72,6 +77,7 @@ class SurrogateBatches final : public Batches {
     gradient = sum_.template cast<double>();
     return result;
   }
+  std::string slow_rank() const override { return gradient_.slow_rank(); }
 
  private:
   SurrogateGradient<T> gradient_;
@@ -83,13 +89,14 @@ class SurrogateBatches final : public Batches {
 class EstimatedBatches final : public Batches {
  public:
   EstimatedBatches(const Objective& objective, AnyEstimator estimator, const TrainOptions& options)
-      : program_(objective.program<double>()), estimator_(std::move(estimator)), threads_(options.threads) {
+      : program_(objective.program<double>()), estimator_(std::move(estimator)) {
+    options_.threads = options.threads, options_.ranks = options.ranks;
     options_.seed = options.seed;
   }
   std::string name() const override { return estimator_.name(); }
   /// What an estimator has learnt lives for an epoch.
   void begin_epoch(const Eigen::VectorXd& theta) override {
-    monte_carlo_ = std::make_unique<MonteCarlo>(program_, theta, threads_, options_.max_draws);
+    monte_carlo_ = std::make_unique<MonteCarlo>(program_, theta, options_.threads, options_.max_draws, options_.ranks);
   }
   json memory() const override {
     const MonteCarlo::Memory& m = monte_carlo_->memory();
@@ -111,15 +118,16 @@ class EstimatedBatches final : public Batches {
     BatchResult batch;
     batch.samples = samples.size();
     batch.loss = result.moments.mean[0];
+    batch.interrupted = interrupted();
     return batch;
   }
+  std::string slow_rank() const override { return {}; }
 
  private:
   using MonteCarlo = stoat::detail::MonteCarlo<double>;
 
   Program<double> program_;
   AnyEstimator estimator_;
-  int threads_;
   Options options_;
   std::unique_ptr<MonteCarlo> monte_carlo_;
 };
@@ -135,16 +143,17 @@ void shuffle(std::vector<std::size_t>& order, std::uint64_t seed, int epoch) {
 /// A table with a row an epoch.
 class Csv {
  public:
+  Csv(std::filesystem::path path, std::size_t layers) : path_(std::move(path)), layers_(layers) {}
   /// Replaces the file by one with the rows of these epochs.
-  Csv(const std::filesystem::path& path, const std::vector<Epoch>& epochs, std::size_t layers) : path_(path), layers_(layers) {
-    if (path.empty()) return;
+  void begin(const std::vector<Epoch>& epochs) {
+    if (path_.empty()) return;
     std::string text =
         "epoch,rate_factor,loss,accuracy,validation_loss,validation_accuracy,other_loss,other_accuracy,gradient_norm,seconds";
-    for (std::size_t layer = 1; layer <= layers; ++layer) text += ",spikes_" + std::to_string(layer);
+    for (std::size_t layer = 1; layer <= layers_; ++layer) text += ",spikes_" + std::to_string(layer);
     text += '\n';
     for (const Epoch& e : epochs) text += row(e);
-    report::write_file(path, text);
-    out_.open(path, std::ios::app);
+    report::write_file(path_, text);
+    out_.open(path_, std::ios::app);
   }
   void add(const Epoch& e) {
     if (path_.empty()) return;
@@ -176,13 +185,19 @@ class Trainer {
 
  private:
   std::optional<Epoch> epoch();
-  void step(std::span<const std::size_t> samples, std::uint64_t first, double factor);
+  /// Does something on rank 0 and tells all ranks what it returns, or throws.
+  bool on_first(const std::function<bool()>& act) const {
+    return !stoat::detail::from_first(options_.ranks.get(), [&] { return Ranks::Bytes(act() ? 1 : 0); }).empty();
+  }
+  /// False if some rank was interrupted.
+  bool step(std::span<const std::size_t> samples, std::uint64_t first, double factor);
   void validate(Epoch& e);
   bool better(const Epoch& a, const Epoch& b) const {
     return options_.monitor == Monitor::loss ? a.validation_loss < b.validation_loss
                                              : a.validation_accuracy > b.validation_accuracy;
   }
   int done() const { return static_cast<int>(state_.epochs.size()); }
+  std::size_t batch_count() const { return (order_.size() - 1) / options_.batch + 1; }
   bool impatient() const { return options_.patience > 0 && done() - state_.best_epoch >= options_.patience; }
   /// A checkpoint has grown old.
   bool due() const { return !options_.checkpoint.empty() && since(written_) >= options_.checkpoint_seconds; }
@@ -222,7 +237,7 @@ Trainer::Trainer(const Objective& objective, const Eigen::VectorXd& start, Batch
   }
   if (options.checkpoint.empty()) return;
   identity_ = identity_of(objective, start, optimizer_, batches.name(), options);
-  if (std::optional<TrainingState> state = load(options.checkpoint, identity_)) {
+  if (std::optional<TrainingState> state = load(options.checkpoint, identity_, options.ranks.get())) {
     state_ = std::move(*state);
     optimizer_.restore(state_.optimizer);
     const std::size_t batches_done = state_.running.batches;
@@ -241,7 +256,7 @@ void Trainer::save_state() {
   saved_ = true, written_ = Clock::now();
 }
 
-void Trainer::step(std::span<const std::size_t> samples, std::uint64_t first, double factor) {
+bool Trainer::step(std::span<const std::size_t> samples, std::uint64_t first, double factor) {
   const BatchResult batch = batches_(state_.theta, samples, first, gradient_);
   const double norm = gradient_.norm();
   if (options_.clip > 0 && norm > options_.clip) gradient_ *= options_.clip / norm;
@@ -252,6 +267,7 @@ void Trainer::step(std::span<const std::size_t> samples, std::uint64_t first, do
       throw Error("after the step parameter " + std::to_string(i) + " is " + std::to_string(state_.theta[i]));
   state_.running.total.add(batch);
   state_.running.gradient_norms += norm;
+  return !batch.interrupted;
 }
 
 /// Goes on with the epoch under way. Empty if the training is to end before the epoch does.
@@ -267,21 +283,25 @@ std::optional<Epoch> Trainer::epoch() {
   shuffle(order_, options_.seed, done());
   batches_.begin_epoch(state_.theta);
   if (running.batches > 0) batches_.restore(running.learnt);
-  const std::size_t size = order_.size(), count = (size - 1) / options_.batch + 1;
+  const std::size_t size = order_.size(), count = batch_count();
   while (running.batches < count) {
     const std::size_t begin = running.batches * options_.batch, n = std::min(options_.batch, size - begin);
+    bool on = false;
     try {
-      step(std::span(order_).subspan(begin, n), static_cast<std::uint64_t>(done()) * size + begin, e.factor);
+      on = step(std::span(order_).subspan(begin, n), static_cast<std::uint64_t>(done()) * size + begin, e.factor);
     } catch (const Refusal&) { throw; } catch (const Error& error) {
       throw Error(where + ", batch " + std::to_string(running.batches + 1) + " of " + std::to_string(count) + ": " + error.what());
     }
     ++running.batches;
     saved_ = false;
-    if (due()) save_state();
-    const double loss = running.total.mean_loss();
-    progress_->batch(static_cast<double>(begin + n) / static_cast<double>(size), loss);
-    if (options_.batch_callback && !options_.batch_callback({e.number, running.batches, count, loss})) {
-      end_ = Training::End::callback;
+    const bool wanted = on_first([&] {
+      if (due()) save_state();
+      const double loss = running.total.mean_loss();
+      progress_->batch(static_cast<double>(begin + n) / static_cast<double>(size), loss);
+      return !options_.batch_callback || options_.batch_callback({e.number, running.batches, count, loss});
+    });
+    if (!wanted || !on) {
+      end_ = wanted ? Training::End::interrupted : Training::End::callback;
       return {};
     }
   }
@@ -307,13 +327,17 @@ void Trainer::validate(Epoch& e) {
 }
 
 Training Trainer::run() {
-  Csv csv(options_.csv, state_.epochs,
+  using End = Training::End;
+  const bool first = stoat::detail::first(options_.ranks.get());
+  Csv csv(first ? options_.csv : "",
           static_cast<std::size_t>(objective_.network().depth()) - (objective_.network().has_readout() ? 1 : 0));
-  ProgressReport progress(options_.progress, done(), options_.epochs);
+  on_first([&] { return csv.begin(state_.epochs), true; });
+  const double share = static_cast<double>(state_.running.total.samples) / static_cast<double>(order_.size());
+  ProgressReport progress(first ? options_.progress : Display::none, done() + share, options_.epochs);
   progress_ = &progress;
   Training result;
   result.resumed = done(), result.resumed_batches = state_.running.batches;
-  while (end_ == Training::End::epochs && done() < options_.epochs && !impatient()) {
+  while (end_ == End::epochs && done() < options_.epochs && !impatient()) {
     const std::optional<Epoch> e = epoch();
     if (!e) break;
     state_.epochs.push_back(*e);
@@ -321,14 +345,25 @@ Training Trainer::run() {
     saved_ = false;
     if (!validation_ || done() == 1 || better(*e, state_.epochs[static_cast<std::size_t>(state_.best_epoch - 1)]))
       state_.best = state_.theta, state_.best_epoch = done();
-    csv.add(*e);
-    if (!options_.checkpoint.empty() && (done() % options_.checkpoint_every == 0 || due())) save_state();
-    progress.epoch(*e);
-    if (options_.callback && !options_.callback(*e, state_.theta)) end_ = Training::End::callback;
+    const bool wanted = on_first([&] {
+      csv.add(*e);
+      if (!options_.checkpoint.empty() && (done() % options_.checkpoint_every == 0 || due())) save_state();
+      progress.epoch(*e);
+      return !options_.callback || options_.callback(*e, state_.theta);
+    });
+    if (!wanted) end_ = End::callback;
+    else if (on_first(interrupted)) end_ = End::interrupted;
   }
-  if (!options_.checkpoint.empty() && !saved_) save_state();
-  if (end_ == Training::End::epochs && impatient()) end_ = Training::End::patience;
-  result.end = end_, result.batches = state_.running.batches;
+  if (end_ != End::callback && done() == options_.epochs) end_ = End::epochs;
+  if (end_ != End::callback && impatient()) end_ = End::patience;
+  on_first([&] {
+    if (!options_.checkpoint.empty() && !saved_) save_state();
+    if (end_ == End::interrupted) progress.interrupted(state_.running, batch_count());
+    return true;
+  });
+  result.end = end_;
+  result.batches = state_.running.batches;
+  if (const std::string slow = batches_.slow_rank(); !slow.empty()) result.diagnostics.push_back(slow);
   result.theta = std::move(state_.theta), result.best = std::move(state_.best);
   result.best_epoch = state_.best_epoch, result.epochs = std::move(state_.epochs);
   return result;

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <bit>
 #include <chrono>
 #include <csignal>
 #include <functional>
@@ -54,28 +53,6 @@ std::vector<Case> cases() {
           {"double precision, dropout, validation", Objective(dropping, data()[0], MaxOverTimeCrossEntropy{}), start(), rich},
           {"an estimator with a running mean", silence, weight, quiet(2, 2), AnyEstimator(ScoreFunction{})},
           {"an estimator that learns", silence, weight, quiet(2, 2), AnyEstimator(ScoreFunctionMartingale{})}};
-}
-
-/// All but the seconds.
-bool same_numbers(const Epoch& a, const Epoch& b) {
-  const auto bits = [](const Epoch& e) {
-    std::vector<double> x = e.spikes;
-    x.insert(x.end(), {e.factor, e.loss, e.accuracy, e.gradient_norm, e.validation_loss, e.validation_accuracy, e.other_loss,
-                       e.other_accuracy, static_cast<double>(e.number)});
-    std::vector<std::uint64_t> words;
-    for (const double y : x) words.push_back(std::bit_cast<std::uint64_t>(y));
-    return words;
-  };
-  return bits(a) == bits(b);
-}
-
-void check_same(const Training& a, const Training& b) {
-  CHECK(same_bits(a.theta, b.theta));
-  CHECK(same_bits(a.best, b.best));
-  CHECK(a.best_epoch == b.best_epoch);
-  CHECK(a.end == b.end);
-  REQUIRE(a.epochs.size() == b.epochs.size());
-  for (std::size_t k = 0; k < a.epochs.size(); ++k) CHECK(same_numbers(a.epochs[k], b.epochs[k]));
 }
 
 }  // namespace

@@ -25,8 +25,8 @@ bool on_terminal();
 /// A bar on standard error with the time left.
 class ProgressBar {
  public:
-  /// `done` of `all` steps were done before; a step is called `unit`.
-  ProgressBar(std::string unit, int done, int all) : unit_(std::move(unit)), first_(done), all_(all) {}
+  /// `done` of `all` steps were done before, the last one perhaps in part; a step is called `unit`.
+  ProgressBar(std::string unit, double done, int all) : unit_(std::move(unit)), first_(done), all_(all) {}
   /// Ends the line.
   ~ProgressBar();
   ProgressBar(const ProgressBar&) = delete;
@@ -43,7 +43,8 @@ class ProgressBar {
  private:
   using Clock = std::chrono::steady_clock;
   std::string unit_;
-  int first_, all_;
+  double first_;
+  int all_;
   Clock::time_point start_ = Clock::now(), drawn_{};
   bool open_ = false;  ///< a bar is on the line
 };

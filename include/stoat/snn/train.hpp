@@ -10,11 +10,13 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <Eigen/Core>
 
 #include <stoat/driver/progress.hpp>
+#include <stoat/driver/ranks.hpp>
 #include <stoat/estimators/estimator.hpp>
 #include <stoat/optim/optimizer.hpp>
 #include <stoat/optim/schedule.hpp>
@@ -53,9 +55,12 @@ enum class Monitor { loss, accuracy };
 
 struct TrainOptions {
   int epochs = 10;
-  std::size_t batch = 64;         ///< samples a step; the last batch of an epoch may be smaller
-  std::uint64_t seed = 1;         ///< of the order of the data, of coins and of dropout
-  int threads = 0;                ///< 0: as many as OpenMP offers. The result is bit for bit the same for any number.
+  std::size_t batch = 64;  ///< samples a step; the last batch of an epoch may be smaller
+  std::uint64_t seed = 1;  ///< of the order of the data, of coins and of dropout
+  int threads = 0;         ///< of each rank; 0: as many as OpenMP offers. The result is bit for bit the same for any number.
+  /// Processes that share the samples of a batch, with the same bits; none: this one alone. Rank 0 alone calls callbacks, shows
+  /// progress and has files.
+  std::shared_ptr<Ranks> ranks{};
   bool double_precision = false;  ///< of spikes and gradients; the parameters are kept in double precision in any case
   std::shared_ptr<const Dataset> validation{};
   /// Also evaluates the validation data with the other activation: deterministic spikes if some layer is stochastic, else
@@ -81,9 +86,10 @@ struct TrainOptions {
 
 struct Training {
   enum class End {
-    epochs,    ///< all are done
-    patience,  ///< none was better than the best one for long enough
-    callback,  ///< it said so
+    epochs,       ///< all are done
+    patience,     ///< none was better than the best one for long enough
+    callback,     ///< it said so
+    interrupted,  ///< by a signal, see Interruption: after the batch under way, or the validation
   };
   Eigen::VectorXd theta;  ///< after the last batch
   Eigen::VectorXd best;   ///< after the best epoch, by the validation data; without them the last one
@@ -93,6 +99,7 @@ struct Training {
   int resumed = 0;                  ///< how many of the epochs a checkpoint had ...
   std::size_t resumed_batches = 0;  ///< ... and how many batches of the next one
   End end = End::epochs;
+  std::vector<std::string> diagnostics;  ///< "rank 3 took 4.1 times as long as the others, ..."
 };
 
 /// Minimises the objective from theta on by mini-batches with surrogate gradients (SurrogateGradient, whose gradient is that of
@@ -114,10 +121,11 @@ Training train(const Objective& objective, const Eigen::VectorXd& theta, const A
                const TrainOptions& options = {});
 
 struct EvaluateOptions {
-  std::size_t batch = 256;  ///< samples at a time
-  std::uint64_t seed = 1;   ///< of coins
-  std::uint64_t run = 0;    ///< number of the first sample's coins; the next samples have the next ones
-  int threads = 0;
+  std::size_t batch = 256;         ///< samples at a time
+  std::uint64_t seed = 1;          ///< of coins
+  std::uint64_t run = 0;           ///< number of the first sample's coins; the next samples have the next ones
+  int threads = 0;                 ///< of each rank
+  std::shared_ptr<Ranks> ranks{};  ///< that share the samples of a batch, and all get the result
   bool double_precision = false;
 };
 
