@@ -78,6 +78,7 @@ class EstimatedBatches final : public Batches {
   EstimatedBatches(const Objective& objective, AnyEstimator estimator, const TrainOptions& options)
       : program_(objective.program<double>()), estimator_(std::move(estimator)), threads_(options.threads) {
     options_.seed = options.seed;
+    options_.display = Display::none;
   }
   std::string name() const override { return estimator_.name(); }
   /// What an estimator has learnt lives for an epoch, so that a checkpoint does not need to know it.
