@@ -81,14 +81,17 @@ int thread_count(int threads) {
 #endif
 }
 
-void for_blocks(std::int64_t first, std::int64_t last, [[maybe_unused]] int threads,
-                const std::function<void(std::int64_t, int)>& work) {
+void for_blocks(std::int64_t first, std::int64_t last, int threads, const std::function<void(std::int64_t, int)>& work) {
 #ifdef _OPENMP
+  if (threads > 1) {
 #pragma omp parallel for schedule(monotonic : dynamic, 1) num_threads(threads)
-  for (std::int64_t block = first; block < last; ++block) work(block, omp_get_thread_num());
+    for (std::int64_t block = first; block < last; ++block) work(block, omp_get_thread_num());
+    return;
+  }
 #else
-  for (std::int64_t block = first; block < last; ++block) work(block, 0);
+  (void)threads;
 #endif
+  for (std::int64_t block = first; block < last; ++block) work(block, 0);
 }
 
 }  // namespace stoat::detail

@@ -13,12 +13,12 @@ std::string named(const char* name, double x) { return std::isnan(x) ? "" : std:
 
 }  // namespace
 
-ProgressReport::ProgressReport(Display display, double done, int epochs)
+ProgressReport::ProgressReport(Display display, int done, double part, int epochs)
     : shows_bar_(display == Display::bar || (display == Display::automatic && stoat::detail::on_terminal())),
       lines_(!shows_bar_ && display != Display::none),
-      done_(static_cast<int>(done)),
+      done_(done),
       epochs_(epochs),
-      bar_(std::in_place, "epoch", done, epochs) {}
+      bar_(std::in_place, "epoch", done, epochs, part) {}
 
 void ProgressReport::batch(double fraction, double loss) {
   if (shows_bar_ && bar_->due()) bar_->draw(done_ + fraction, named("  loss ", loss) + validation_);

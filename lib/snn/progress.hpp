@@ -14,8 +14,8 @@ namespace stoat::snn {
 /// A bar or lines on standard error, with the time left.
 class ProgressReport {
  public:
-  /// `done` epochs of `epochs` were done before, the last one perhaps in part.
-  ProgressReport(Display display, double done, int epochs);
+  /// `done` epochs of `epochs` were done before, and this part of the next one.
+  ProgressReport(Display display, int done, double part, int epochs);
 
   /// Within an epoch: the fraction of it that is done, and its loss so far.
   void batch(double fraction, double loss);

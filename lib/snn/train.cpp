@@ -92,6 +92,7 @@ class EstimatedBatches final : public Batches {
       : program_(objective.program<double>()), estimator_(std::move(estimator)) {
     options_.threads = options.threads, options_.ranks = options.ranks;
     options_.seed = options.seed;
+    options_.display = Display::none;
   }
   std::string name() const override { return estimator_.name(); }
   /// What an estimator has learnt lives for an epoch.
@@ -118,10 +119,11 @@ class EstimatedBatches final : public Batches {
     BatchResult batch;
     batch.samples = samples.size();
     batch.loss = result.moments.mean[0];
-    batch.interrupted = interrupted();
+    batch.interrupted = result.interrupted;
+    times_.add(result.times);
     return batch;
   }
-  std::string slow_rank() const override { return {}; }
+  std::string slow_rank() const override { return times_.note(); }
 
  private:
   using MonteCarlo = stoat::detail::MonteCarlo<double>;
@@ -130,6 +132,7 @@ class EstimatedBatches final : public Batches {
   AnyEstimator estimator_;
   Options options_;
   std::unique_ptr<MonteCarlo> monte_carlo_;
+  stoat::detail::RankTimes times_;
 };
 
 /// The data in the order of an epoch (Fisher and Yates).
@@ -332,8 +335,8 @@ Training Trainer::run() {
   Csv csv(first ? options_.csv : "",
           static_cast<std::size_t>(objective_.network().depth()) - (objective_.network().has_readout() ? 1 : 0));
   on_first([&] { return csv.begin(state_.epochs), true; });
-  const double share = static_cast<double>(state_.running.total.samples) / static_cast<double>(order_.size());
-  ProgressReport progress(first ? options_.progress : Display::none, done() + share, options_.epochs);
+  const double part = static_cast<double>(state_.running.total.samples) / static_cast<double>(order_.size());
+  ProgressReport progress(first ? options_.progress : Display::none, done(), part, options_.epochs);
   progress_ = &progress;
   Training result;
   result.resumed = done(), result.resumed_batches = state_.running.batches;

@@ -1,6 +1,7 @@
 // stoat/driver/compare.hpp: several estimators on one program, against the truth.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,7 +23,9 @@ struct CompareOptions {
   std::uint64_t diagnose_paths = 0;  ///< paths for the diagnostics of the program (see diagnose_replays); 0: none
 };
 
-/// Runs each estimator and judges it. One that refuses the program appears with the reason.
+/// Runs each estimator and judges it. One that refuses the program appears with the reason. After an interruption (see
+/// Interruption) there are the rows that were done, and the names of those that are missing; without a truth, if it was to be
+/// pooled from unbiased ones and none was done. How the program is called from several threads: see estimate().
 Comparison compare(const Program<double>& program, const Eigen::VectorXd& theta, const std::vector<AnyEstimator>& estimators,
                    const CompareOptions& options = {});
 

@@ -157,6 +157,19 @@ inline bool first(const Ranks* ranks) { return !ranks || ranks->rank() == 0; }
 /// What make() gives on rank 0, on every rank; what it throws there, too.
 Ranks::Bytes from_first(Ranks* ranks, const std::function<Ranks::Bytes()>& make);
 
+/// The value of rank 0 on every rank.
+template <class T>
+void share(Ranks* ranks, T& value) {
+  if (alone(ranks)) return;
+  Packer packer;
+  if (ranks->rank() == 0) packer(value);
+  ranks->broadcast(packer.bytes);
+  if (ranks->rank() != 0) {
+    Unpacker unpacker(packer.bytes);
+    unpacker(value);
+  }
+}
+
 /// How long one rank computed.
 struct RankTime {
   int rank = 0;
@@ -172,6 +185,7 @@ struct RankTime {
 class RankTimes {
  public:
   void add(const std::vector<RankTime>& times);
+  void add(const RankTimes& times) { add(times.times_); }
   /// "rank 3 took 4.1 times as long as the others, which waited 76 % of the time"; empty unless a rank took at least twice as long
   /// for a block as the median of the others, and half a second in all.
   std::string note() const;
@@ -360,10 +374,7 @@ Reduced<Node> reduce(Ranks* ranks, int threads, std::int64_t blocks, bool everyw
   if (!alone(ranks)) {
     std::unique_ptr<Node> kept;
     if (!everywhere) kept = std::exchange(root.node, nullptr);
-    Packer packer;
-    if (ranks->rank() == 0) packer(root);
-    ranks->broadcast(packer.bytes);
-    if (ranks->rank() != 0) Unpacker(packer.bytes)(root);
+    share(ranks, root);
     if (!root.node) root.node = kept ? std::move(kept) : std::make_unique<Node>();
   }
   if (root.failure) rethrow(root.failure, alone(ranks));
