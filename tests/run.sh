@@ -1,8 +1,8 @@
 #!/bin/sh
-# sh tests/run.sh [release|asan|clang|dev]: installs what is missing, builds everything and runs all tests. The default is
+# sh tests/run.sh [release|asan|clang|dev|tsan]: installs what is missing, builds everything and runs all tests. The default is
 # release, in build/; the others build into build-asan/ and so on. With CI=true warnings are errors. ADOL-C and Sacado, whose
 # gradients the benchmark of the tape is checked against, are installed too. Tests of some minutes are left out: ctest --test-dir
-# build -L slow.
+# build -L slow. tsan builds and runs those tests of the driver that start threads, with ThreadSanitizer.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -12,11 +12,18 @@ case $preset in
   release) sh cmake/setup.sh $peers; build=build ;;
   dev | asan) sh cmake/setup.sh $peers; build=build-$preset ;;
   clang) sh cmake/setup.sh clang libomp-dev $peers; build=build-clang ;;
-  *) echo "usage: sh tests/run.sh [release|asan|clang|dev]" >&2; exit 2 ;;
+  tsan) sh cmake/setup.sh clang libclang-rt-14-dev libomp-dev; build=build-tsan ;;
+  *) echo "usage: sh tests/run.sh [release|asan|clang|dev|tsan]" >&2; exit 2 ;;
 esac
 werror=OFF
 [ "${CI-}" = true ] && werror=ON
 
 cmake --preset "$preset" -DSTOAT_WERROR=$werror
+if [ "$preset" = tsan ]; then
+  cmake --build "$build" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}" --target test_driver
+  # What is not compiled here (OpenMP itself, the C library) is not looked into.
+  OMP_TOOL_LIBRARIES=$(clang -print-file-name=libarcher.so) TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
+    exec "$build/tests/test_driver" --source-file='*/executors_test.cpp,*/ranks_test.cpp'
+fi
 cmake --build "$build" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}"
 ctest --test-dir "$build" --output-on-failure --no-tests=error -LE slow -j2

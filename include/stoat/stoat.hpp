@@ -40,9 +40,11 @@
 #include <stoat/driver/diagnose.hpp>
 #include <stoat/driver/enumerate.hpp>
 #include <stoat/driver/estimate.hpp>
+#include <stoat/driver/interruption.hpp>
 #include <stoat/driver/minimize.hpp>
 #include <stoat/driver/optimisation.hpp>
 #include <stoat/driver/page.hpp>
+#include <stoat/driver/ranks.hpp>
 #include <stoat/error.hpp>
 #include <stoat/estimators/auto.hpp>
 #include <stoat/estimators/dice.hpp>

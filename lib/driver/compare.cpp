@@ -40,6 +40,7 @@ Eigen::MatrixXd fixed_projections(Eigen::Index d) {
 
 struct Run {
   ComparisonRow row;
+  bool complete = true;
   Eigen::VectorXd projected, projected_error;
 };
 
@@ -76,6 +77,7 @@ Run run_one(MonteCarlo& monte_carlo, const Eigen::VectorXd& theta, const AnyEsti
   Options sampling;
   sampling.samples = options.samples;
   sampling.seed = options.seed;
+  sampling.display = Display::none;
   const Eigen::Index d = theta.size();
   MonteCarlo::Result result;
   try {
@@ -84,6 +86,7 @@ Run run_one(MonteCarlo& monte_carlo, const Eigen::VectorXd& theta, const AnyEsti
     row.skipped = refusal.what();
     return run;
   }
+  run.complete = result.complete;
   const detail::Moments& m = result.moments;
   const double n = static_cast<double>(m.count);
   row.samples = m.count;
@@ -114,11 +117,12 @@ Run run_one(MonteCarlo& monte_carlo, const Eigen::VectorXd& theta, const AnyEsti
   }
   row.notes = detail::diagnostics(result.notes.recordings, result.notes.numbers, result.notes.variables, result.notes.comparisons,
                                   result.notes.first_comparison, !row.unbiased || row.estimator.starts_with("Debiased"));
-  if (!result.note.empty()) row.notes.push_back(result.note);
+  for (const std::string& note : {result.note, result.times.note()})
+    if (!note.empty()) row.notes.push_back(note);
   return run;
 }
 
-/// Inverse-variance mean of the unbiased rows: the truth of last resort, with its standard error.
+/// Inverse-variance mean of the unbiased rows: the truth of last resort, with its standard error. Empty if there are none.
 Exact pooled(const std::vector<Run>& runs, Eigen::Index d) {
   Exact truth;
   truth.source = "pooled unbiased estimators";
@@ -134,7 +138,7 @@ Exact pooled(const std::vector<Run>& runs, Eigen::Index d) {
     total_samples += static_cast<double>(r.row.samples);
     weights += 1 / variance;
   }
-  if (weights == 0) throw Error("compare: no truth is given and no unbiased estimator could run");
+  if (weights == 0) return {};
   truth.gradient /= weights;
   truth.gradient_error = truth.gradient_error.cwiseSqrt() / weights;
   truth.value /= total_samples;
@@ -151,7 +155,8 @@ Comparison compare(const Program<double>& program, const Eigen::VectorXd& theta,
   c.theta = theta;
   c.seed = options.seed;
   c.confidence = options.confidence;
-  detail::MonteCarlo<double> monte_carlo(program, theta, options.threads, options.max_draws);
+  MonteCarlo monte_carlo(program, theta, options.threads, options.max_draws, options.ranks);
+  monte_carlo.allow_partial(true);
   {
     Trace<double> probe(program, theta, options.max_draws);
     probe.record({options.seed, 0}, Outcomes::constants);
@@ -166,45 +171,57 @@ Comparison compare(const Program<double>& program, const Eigen::VectorXd& theta,
   }
   const Eigen::VectorXd direction = direction_of(truth, theta.size());
   std::vector<Run> runs;
-  for (const AnyEstimator& estimator : estimators)
-    runs.push_back(run_one(monte_carlo, theta, estimator, options, projections, direction));
+  for (const AnyEstimator& estimator : estimators) {
+    if (c.missing.empty()) {
+      Run run = run_one(monte_carlo, theta, estimator, options, projections, direction);
+      if (run.complete) {
+        runs.push_back(std::move(run));
+        continue;
+      }
+    }
+    c.missing.push_back(estimator.name());
+  }
   if (truth) {
     c.truth = *truth;
   } else {
     c.truth = pooled(runs, theta.size());
+    if (c.truth.source.empty() && c.missing.empty()) throw Error("compare: no truth is given and no unbiased estimator could run");
     // Only now is there a direction to compare single draws with: some of them are made again.
     const Eigen::VectorXd found = direction_of(c.truth, theta.size());
     Options sampling;
     sampling.samples = std::min<std::uint64_t>(options.samples, 1000);
     sampling.seed = options.seed;
-    for (std::size_t i = 0; i < runs.size(); ++i) {
+    sampling.display = Display::none;
+    for (std::size_t i = 0; i < runs.size() && c.missing.empty(); ++i) {
       if (!runs[i].row.skipped.empty()) continue;
       const auto again = monte_carlo.sample(theta, estimators[i], sampling, 0, projections, observables(theta.size(), found));
       note_directions(runs[i].row, again.moments, found.size() > 0);
     }
   }
-  if (c.truth.gradient.size() != theta.size())
+  if (c.truth.gradient.size() != theta.size() && (options.truth || c.missing.empty()))
     throw InvalidArgument("compare: the truth has " + std::to_string(c.truth.gradient.size()) + " components, theta has " +
                           std::to_string(theta.size()));
-  const Eigen::VectorXd expected = projections.transpose() * c.truth.gradient;
+  const bool known = c.truth.gradient.size() > 0;
+  Eigen::VectorXd expected;
+  if (known) expected = projections.transpose() * c.truth.gradient;
   Eigen::VectorXd uncertainty = Eigen::VectorXd::Zero(projection_count);
   if (c.truth.gradient_error.size())
     uncertainty =
         (projections.transpose().array().square().matrix() * c.truth.gradient_error.array().square().matrix()).cwiseSqrt();
   for (Run& r : runs) {
     if (r.row.skipped.empty()) {
-      for (Eigen::Index j = 0; j < projection_count; ++j) {
+      for (Eigen::Index j = 0; known && j < projection_count; ++j) {
         const double error = std::hypot(r.projected_error[j], uncertainty[j]);
         const double difference = std::abs(r.projected[j] - expected[j]);
         if (error > 0) r.row.projection_z = std::max(r.row.projection_z, difference / error);
       }
       judge(r.row, c.truth, options.confidence);
       // No projection has an error: nothing but the bias is left of the difference.
-      if (found_biased(r.row) && r.row.projection_z == 0) r.row.projection_z = std::numeric_limits<double>::infinity();
+      if (known && found_biased(r.row) && r.row.projection_z == 0) r.row.projection_z = std::numeric_limits<double>::infinity();
     }
     c.rows.push_back(std::move(r.row));
   }
-  if (options.diagnose_paths > 0) {
+  if (options.diagnose_paths > 0 && c.missing.empty()) {
     DiagnoseOptions diagnose;
     diagnose.paths = options.diagnose_paths;
     diagnose.seed = options.seed;

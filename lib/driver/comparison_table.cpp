@@ -32,8 +32,10 @@ std::string heading(const Comparison& c) {
     truth = "truth " + digits(c.truth.value, 5) + ", |g| " + digits(c.truth.gradient.stableNorm(), 5) +
             (error > 0 ? " ± " + digits(error, 2) : "") + (c.truth.source.empty() ? "" : " (" + c.truth.source + ")");
   }
+  std::string missing;
+  for (const std::string& name : c.missing) missing += (missing.empty() ? ", interrupted before " : ", ") + name;
   return std::to_string(c.sites) + " sites, d = " + std::to_string(c.theta.size()) + ", " + truth + ", " + std::to_string(draws) +
-         " draws, seed " + std::to_string(c.seed);
+         " draws, seed " + std::to_string(c.seed) + missing;
 }
 
 std::vector<std::size_t> order(const Comparison& c) {

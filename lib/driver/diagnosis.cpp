@@ -169,6 +169,7 @@ class Examination {
         1, [&](const GradientDraw& draw, Eigen::Ref<Eigen::VectorXd> out) { out[0] = (draw.gradient - centre).squaredNorm(); }};
     Options sampling;
     sampling.seed = options_.seed;
+    sampling.display = Display::none;
     sampling.samples = fewest_draws / 2;
     const auto first = monte_carlo_.sample(theta_, trial.estimator, sampling, 0, none, observables);
     centre = first.moments.mean.segment(1, d);

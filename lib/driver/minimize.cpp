@@ -38,8 +38,7 @@ void check(const MinimizeOptions& o) {
   require("tolerance", o.tolerance, o.tolerance >= 0 && std::isfinite(o.tolerance), "[0, infinity)");
   require("time_limit", o.time_limit, o.time_limit > 0, "(0, infinity]");
   require("checkpoint_every", o.checkpoint_every, o.checkpoint_every >= 1, "[1, infinity)");
-  if (const std::filesystem::path folder = o.checkpoint.parent_path(); !folder.empty() && !std::filesystem::is_directory(folder))
-    throw InvalidArgument("minimize: cannot write " + o.checkpoint.string() + ": its folder does not exist");
+  require("checkpoint_seconds", o.checkpoint_seconds, o.checkpoint_seconds > 0, "(0, infinity]");
 }
 
 /// How many draws the next iteration makes.
@@ -90,15 +89,6 @@ Fall fall(std::span<const MinimizeStep> steps) {
   return {-slope * (n - 1), (n - 1) * std::sqrt(squares / (n - 2) / spread)};
 }
 
-/// Tells programs apart, though not all of them: their costs at theta on four keys.
-std::string fingerprint(const Program<double>& program, const Eigen::VectorXd& theta, std::uint64_t seed) {
-  try {
-    std::string costs;
-    for (std::uint64_t i = 0; i < 4; ++i) costs += (i > 0 ? " " : "") + digits(run(program, theta, {seed, i, Purpose::pilot}), 6);
-    return costs;
-  } catch (const std::exception& error) { return error.what(); }
-}
-
 // Numbers of a step, apart from its vectors.
 constexpr std::array numbers_of_step = {&MinimizeStep::value,          &MinimizeStep::value_error, &MinimizeStep::gradient_norm,
                                         &MinimizeStep::gradient_error, &MinimizeStep::factor,      &MinimizeStep::work,
@@ -114,8 +104,24 @@ class Descent {
   using Clock = std::chrono::steady_clock;
 
   int done() const { return static_cast<int>(minimum_.trace.size()); }
+  bool leads() const { return detail::first(options_.ranks.get()); }
+  /// Calls f on rank 0; what it throws is thrown on all.
+  template <class F>
+  void on_first(const F& f) {
+    detail::from_first(options_.ranks.get(), [&] {
+      f();
+      return Ranks::Bytes();
+    });
+  }
+  /// Rank 0's answer.
+  bool agreed(bool answer) {
+    detail::share(options_.ranks.get(), answer);
+    return answer;
+  }
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
   std::optional<Stopped> ended();
-  void iterate();
+  /// False: it was interrupted before the draws were complete, and nothing was done.
+  bool iterate();
   void show(const MinimizeStep& step);
   void average();
   json identity(const Program<double>& program, const Eigen::VectorXd& start, const Optimizer& optimizer) const;
@@ -128,13 +134,16 @@ class Descent {
   Eigen::VectorXd x_, theta_;
   detail::MonteCarlo<double> monte_carlo_;
   SampleSize size_;
-  Eigen::VectorXd direction_;  ///< running mean of the gradients in free coordinates
-  Eigen::VectorXd sum_;        ///< of the iterates to be averaged, if the trace does not keep them
+  Eigen::VectorXd direction_;                  ///< running mean of the gradients in free coordinates
+  Eigen::VectorXd sum_;                        ///< of the iterates to be averaged, if the trace does not keep them
+  detail::MonteCarlo<double>::Memory learnt_;  ///< after the last whole iteration
   Minimum minimum_;
   json identity_;
   std::uint64_t next_ = 0;     ///< number of the next gradient draw
   int saved_ = 0, first_ = 0;  ///< iterations in the file, and before this call
-  Clock::time_point begin_ = Clock::now();
+  bool interrupted_ = false;   ///< the same on all ranks
+  detail::RankTimes times_;
+  Clock::time_point begin_ = Clock::now(), saved_at_ = begin_;
   std::optional<detail::ProgressBar> bar_;
 };
 
@@ -145,24 +154,24 @@ Descent::Descent(const Program<double>& program, const Eigen::VectorXd& start, c
       options_(options),
       x_(options.constraints.free(start)),
       theta_(options.constraints.empty() ? start : options.constraints.constrained(x_)),
-      monte_carlo_(program, theta_, options.threads, options.max_draws),
+      monte_carlo_(program, theta_, options.threads, options.max_draws, options.ranks),
       size_(options),
       direction_(Eigen::VectorXd::Zero(start.size())),
       sum_(Eigen::VectorXd::Zero(start.size())) {
   minimum_.common_random_numbers = options.common_random_numbers;
   if (!options.checkpoint.empty()) {
     identity_ = identity(program, start, optimizer_);
-    if (options.resume && std::filesystem::exists(options.checkpoint)) load();
+    load();
   }
   minimum_.resumed = first_ = saved_ = done();
   if (done() > options.iterations)
     throw InvalidArgument("minimize: checkpoint " + options.checkpoint.string() + " has " + std::to_string(done()) +
                           " iterations, more than iterations = " + std::to_string(options.iterations));
-  if (options.display == Display::bar || (options.display == Display::automatic && detail::on_terminal()))
+  if (leads() && (options.display == Display::bar || (options.display == Display::automatic && detail::on_terminal())))
     bar_.emplace("iteration", done(), options.iterations);
 }
 
-void Descent::iterate() {
+bool Descent::iterate() {
   MinimizeStep step;
   step.iteration = done();
   if (options_.schedule) step.factor = options_.schedule(done());
@@ -172,6 +181,7 @@ void Descent::iterate() {
   Options sampling;
   sampling.samples = size_();
   sampling.seed = options_.seed;
+  sampling.display = Display::none;
   // Where the noise of the free coordinates is not that of theta's: the squared length of every draw, and its component along the
   // direction.
   const Constraints& constraints = options_.constraints;
@@ -187,7 +197,16 @@ void Descent::iterate() {
   }
   const std::uint64_t first = options_.common_random_numbers ? 0 : next_;
   const Eigen::MatrixXd none(theta_.size(), 0);
+  const auto before = monte_carlo_.memory();
+  monte_carlo_.allow_partial(done() > 0);
   const auto result = monte_carlo_.sample(theta_, estimator_, sampling, first, none, observables);
+  interrupted_ = result.interrupted;
+  times_.add(result.times);
+  if (!result.complete) {
+    learnt_ = before;
+    return false;
+  }
+  learnt_ = monte_carlo_.memory();
   const detail::Moments& moments = result.moments;
   const auto n = static_cast<double>(moments.count);
   next_ += sampling.samples;
@@ -222,7 +241,7 @@ void Descent::iterate() {
   }
   direction_ += (h - direction_) / std::min(done() + 1.0, memory);
 
-  if (options_.progress) options_.progress(step.iteration, step.value);
+  if (options_.progress) on_first([&] { options_.progress(step.iteration, step.value); });
   optimizer_.step(x_, h, step.factor);
   for (Eigen::Index j = 0; j < x_.size(); ++j)
     if (!std::isfinite(x_[j])) throw Error("after the step coordinate " + std::to_string(j) + " is " + std::to_string(x_[j]));
@@ -232,6 +251,7 @@ void Descent::iterate() {
   if (const int averaged = static_cast<int>(std::lround(options_.average * options_.iterations));
       !options_.points && done() > options_.iterations - averaged)
     sum_ += theta_;
+  return true;
 }
 
 std::optional<Stopped> Descent::ended() {
@@ -242,8 +262,8 @@ std::optional<Stopped> Descent::ended() {
     if (f.value - boost::math::quantile(t, options_.confidence) * f.error <= options_.tolerance) return Stopped::converged;
   }
   if (done() >= options_.iterations) return Stopped::iterations;
-  const double seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
-  if (done() > first_ && seconds >= options_.time_limit) return Stopped::time_limit;
+  if (interrupted_) return Stopped::interrupted;
+  if (std::isfinite(options_.time_limit) && done() > first_ && agreed(seconds() >= options_.time_limit)) return Stopped::time_limit;
   return {};
 }
 
@@ -283,15 +303,23 @@ Minimum Descent::run() {
   std::optional<Stopped> end;
   while (!(end = ended())) {
     try {
-      iterate();
+      if (!iterate()) continue;
     } catch (const Refusal&) { throw; } catch (const Error& error) {
       throw Error("minimize: iteration " + std::to_string(done()) + ": " + error.what());
     }
-    if (!options_.checkpoint.empty() && done() % options_.checkpoint_every == 0) save();
-    show(minimum_.trace.back());
+    if (!options_.checkpoint.empty())
+      on_first([&] {
+        const double since = std::chrono::duration<double>(Clock::now() - saved_at_).count();
+        if (done() % options_.checkpoint_every == 0 || since >= options_.checkpoint_seconds) save();
+      });
+    if (leads()) show(minimum_.trace.back());
   }
-  if (!options_.checkpoint.empty() && saved_ != done()) save();
+  if (!options_.checkpoint.empty())
+    on_first([&] {
+      if (saved_ != done()) save();
+    });
   minimum_.stopped = *end;
+  if (const std::string note = times_.note(); !note.empty()) minimum_.diagnostics.push_back(note);
   average();
   return std::move(minimum_);
 }
@@ -302,7 +330,7 @@ json Descent::identity(const Program<double>& program, const Eigen::VectorXd& st
   json schedule;
   if (options_.schedule)
     for (const int done : {0, 1, 10, 100, 1000}) schedule.push_back(options_.schedule(done));
-  json id = {{"program", {{"data", program.data()}, {"costs", fingerprint(program, theta_, options_.seed)}}},
+  json id = {{"program", {{"data", program.data()}, {"costs", detail::fingerprint(program, theta_, options_.seed)}}},
              {"start", {{"parameters", start.size()}, {"checksum", hash.value()}}},
              {"estimator", estimator_.name()},
              {"optimizer", optimizer.rule()},
@@ -336,7 +364,6 @@ void Descent::save() {
   const OptimizerState optimizer = optimizer_.state();
   json moments = json::array();
   for (const Eigen::VectorXd& moment : optimizer.moments) moments.push_back(bytes(moment));
-  const auto& learnt = monte_carlo_.memory();
   detail::write_checkpoint(
       options_.checkpoint, format,
       json::to_cbor({{"identity", identity_},
@@ -349,20 +376,29 @@ void Descent::save() {
                      {"work", bytes(Eigen::Vector3d(minimum_.work.runs, minimum_.work.sweeps, minimum_.seconds))},
                      {"optimizer", {{"rule", optimizer.rule}, {"steps", optimizer.steps}, {"moments", moments}}},
                      {"learnt",
-                      {{"counts", {learnt.drawn, learnt.relearn, learnt.pilots, learnt.first_index, learnt.first_run}},
-                       {"mean", bytes(Eigen::VectorXd::Constant(1, learnt.last_mean))},
-                       {"theta", bytes(learnt.theta)}}},
+                      {{"counts", {learnt_.drawn, learnt_.relearn, learnt_.pilots, learnt_.first_index, learnt_.first_run}},
+                       {"mean", bytes(Eigen::VectorXd::Constant(1, learnt_.last_mean))},
+                       {"theta", bytes(learnt_.theta)}}},
                      {"trace",
                       {{"numbers", bytes(numbers.reshaped())},
                        {"thetas", bytes(thetas.reshaped())},
                        {"gradients", bytes(gradients.reshaped())}}}}));
   saved_ = done();
+  saved_at_ = Clock::now();
 }
 
+/// Nothing, if there is no file.
 void Descent::load() {
   const std::string name = "checkpoint " + options_.checkpoint.string();
+  const Ranks::Bytes bytes = detail::from_first(options_.ranks.get(), [&]() -> Ranks::Bytes {
+    if (const auto folder = options_.checkpoint.parent_path(); !folder.empty() && !std::filesystem::is_directory(folder))
+      throw InvalidArgument("minimize: cannot write " + options_.checkpoint.string() + ": its folder does not exist");
+    if (!options_.resume || !std::filesystem::exists(options_.checkpoint)) return {};
+    return detail::read_checkpoint(options_.checkpoint, format);
+  });
+  if (bytes.empty()) return;
   try {
-    const json content = json::from_cbor(detail::read_checkpoint(options_.checkpoint, format));
+    const json content = json::from_cbor(bytes);
     if (const json& there = content.at("identity"); there != identity_)
       throw InvalidArgument("minimize: " + name + " is of another descent: " + detail::differences(there.dump(), identity_.dump()) +
                             "; remove it to start anew");
@@ -406,6 +442,7 @@ void Descent::load() {
     detail::MonteCarlo<double>::Memory memory{
         counts[0], counts[1], counts[2], vector(learnt.at("mean"), 1)[0], vector(learnt.at("theta"), d), counts[3], counts[4]};
     monte_carlo_.restore(memory, estimator_, options_.seed);
+    learnt_ = memory;
   } catch (const json::exception& error) {
     throw Error(name + ": it is damaged, or no checkpoint of a descent (" + error.what() + ")");
   }
@@ -418,6 +455,7 @@ std::ostream& operator<<(std::ostream& out, Stopped stopped) {
     case Stopped::iterations: return out << "all iterations are done";
     case Stopped::converged: return out << "converged: no further progress can be told from noise";
     case Stopped::time_limit: return out << "the time was up";
+    case Stopped::interrupted: return out << "interrupted";
   }
   return out;
 }
@@ -432,6 +470,7 @@ std::ostream& operator<<(std::ostream& out, const Minimum& m) {
   const Eigen::Index shown = std::min<Eigen::Index>(m.theta.size(), 20);
   for (Eigen::Index j = 0; j < shown; ++j) out << (j == 0 ? "theta    " : "         ") << digits(m.theta[j], 6) << '\n';
   if (shown < m.theta.size()) out << "         ... " << m.theta.size() - shown << " more\n";
+  for (const std::string& note : m.diagnostics) out << "note: " << note << '\n';
   return out;
 }
 

@@ -64,6 +64,7 @@ Curve minimised(const Program<double>& program, const Eigen::VectorXd& theta, co
   Curve curve;
   try {
     const Minimum minimum = minimize(program, theta, estimator, optimizer, minimizing);
+    if (minimum.stopped == Stopped::interrupted) throw Error("interrupted");
     curve.seconds = minimum.seconds;
     curve.loss.push_back(first_loss);
     int last = 0;
@@ -118,6 +119,7 @@ Optimisation compare_optimisation(const Program<double>& program, const Eigen::V
       sampling.seed = options.seed;
       sampling.threads = options.threads;
       sampling.max_draws = options.max_draws;
+      sampling.display = Display::none;
       row.runs_per_iteration = std::max(1.0, estimate(program, theta, estimator, sampling).work.runs);
     } catch (const Refusal& refusal) {
       row.skipped = refusal.what();

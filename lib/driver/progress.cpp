@@ -22,15 +22,15 @@ ProgressBar::~ProgressBar() {
 }
 
 std::string ProgressBar::time_left(double done) const {
-  return done > first_ ? clock(seconds() / (done - first_) * (all_ - done)) + " left" : "";
+  return done > first_ ? clock(seconds() / (done - first_) * (static_cast<double>(all_) - done)) + " left" : "";
 }
 
 void ProgressBar::draw(double done, const std::string& text) {
   constexpr int width = 16;  // of a line of less than 80
-  const int filled = static_cast<int>(width * done / all_);
+  const int filled = static_cast<int>(width * done / static_cast<double>(all_));
   std::cerr << "\r[" << std::string(static_cast<std::size_t>(filled), '#')
             << std::string(static_cast<std::size_t>(width - filled), '.') << "] " << unit_ << ' '
-            << std::min(all_, static_cast<int>(done) + 1) << '/' << all_ << text << "  " << time_left(done) << "\x1b[K"
+            << std::min(all_, static_cast<std::int64_t>(done) + 1) << '/' << all_ << text << "  " << time_left(done) << "\x1b[K"
             << std::flush;
   drawn_ = Clock::now();
   open_ = true;

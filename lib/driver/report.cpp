@@ -127,6 +127,11 @@ void write_file(const fs::path& path, std::string_view content) {
     fs::remove(temporary, error);
     fail(why);
   }
+  // The new name is durable once its folder is. Not all file systems can do that, and the content is written in any case.
+  const int folder = ::open(target.has_parent_path() ? target.parent_path().c_str() : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return;
+  ::fsync(folder);
+  ::close(folder);
 }
 
 namespace {

@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 using stoat::detail::Hash, stoat::detail::packed, stoat::detail::unpacked;
 
-constexpr std::string_view format = "stoat training 1";
+constexpr std::string_view format = "stoat training 2";
 
 void add(Hash& hash, const SpikeEvents& events) {
   for (std::size_t sample = 0; sample < events.samples(); ++sample)
@@ -107,6 +107,32 @@ Epoch epoch_from(const json& d) {
   return e;
 }
 
+json described(const RunningEpoch& r) {
+  const Total& t = r.total;
+  return {{"batches", r.batches},
+          {"samples", t.samples},
+          {"correct", t.correct},
+          {"labels", t.labels},
+          {"loss", t.loss},
+          {"spikes", t.spikes},
+          {"gradient_norms", r.gradient_norms},
+          {"seconds", r.seconds},
+          {"learnt", r.learnt}};
+}
+RunningEpoch running_from(const json& d) {
+  RunningEpoch r;
+  r.batches = d.at("batches").get<std::size_t>();
+  r.total.samples = d.at("samples").get<std::size_t>();
+  r.total.correct = d.at("correct").get<std::size_t>();
+  r.total.labels = d.at("labels").get<bool>();
+  r.total.loss = d.at("loss").get<double>();
+  r.total.spikes = d.at("spikes").get<std::vector<double>>();
+  r.gradient_norms = d.at("gradient_norms").get<double>();
+  r.seconds = d.at("seconds").get<double>();
+  r.learnt = d.at("learnt");
+  return r;
+}
+
 }  // namespace
 
 json identity_of(const Objective& objective, const Eigen::VectorXd& start, const Optimizer& optimizer, const std::string& gradient,
@@ -140,23 +166,27 @@ void save(const std::filesystem::path& path, const json& identity, const Trainin
                      {"best", json::binary(packed(state.best))},
                      {"best_epoch", state.best_epoch},
                      {"optimizer", {{"rule", state.optimizer.rule}, {"steps", state.optimizer.steps}, {"moments", moments}}},
-                     {"epochs", epochs}}));
+                     {"epochs", epochs},
+                     {"running", described(state.running)}}));
 }
 
-std::optional<TrainingState> load(const std::filesystem::path& path, const json& identity) {
-  if (!std::filesystem::exists(path)) return {};
+std::optional<TrainingState> load(const std::filesystem::path& path, const json& identity, Ranks* ranks) {
+  const Ranks::Bytes bytes = stoat::detail::from_first(
+      ranks, [&] { return std::filesystem::exists(path) ? stoat::detail::read_checkpoint(path, format) : Ranks::Bytes(); });
+  if (bytes.empty()) return {};
   const std::string name = "checkpoint " + path.string();
   try {
-    const json content = json::from_cbor(stoat::detail::read_checkpoint(path, format));
+    const json content = json::from_cbor(bytes);
     if (const json& there = content.at("identity"); there != identity)
       throw InvalidArgument(name + " is of another training: " + stoat::detail::differences(there.dump(), identity.dump()) +
                             "; remove it to start anew");
-    const auto numbers = [](const json& bytes) { return unpacked(bytes.get_binary()); };
-    TrainingState state{numbers(content.at("theta")), numbers(content.at("best")), content.at("best_epoch").get<int>(), {}, {}};
+    const auto numbers = [](const json& packed) { return unpacked(packed.get_binary()); };
+    TrainingState state{numbers(content.at("theta")), numbers(content.at("best")), content.at("best_epoch").get<int>(), {}, {}, {}};
     const json& optimizer = content.at("optimizer");
     state.optimizer = {optimizer.at("rule").get<std::string>(), optimizer.at("steps").get<std::int64_t>(), {}};
     for (const json& moment : optimizer.at("moments")) state.optimizer.moments.push_back(numbers(moment));
     for (const json& epoch : content.at("epochs")) state.epochs.push_back(epoch_from(epoch));
+    state.running = running_from(content.at("running"));
     return state;
   } catch (const json::exception& error) {
     throw Error(name + ": it is damaged, or no checkpoint of a training (" + error.what() + ")");

@@ -26,7 +26,7 @@ Evaluation evaluated(SurrogateGradient<T>& network, const Eigen::VectorXd& theta
 
 template <class T>
 Evaluator evaluator_of(const Objective& objective, const TrainOptions& options) {
-  auto network = std::make_shared<SurrogateGradient<T>>(objective, options.threads);
+  auto network = std::make_shared<SurrogateGradient<T>>(objective, options.threads, options.ranks);
   return [network, seed = options.seed](const Eigen::VectorXd& theta, int epoch) {
     const std::uint64_t run = static_cast<std::uint64_t>(epoch) * network->objective().data().size();
     return evaluated(*network, theta, {.seed = seed, .run = run});
@@ -52,10 +52,10 @@ Evaluation evaluate(const Objective& objective, const Eigen::VectorXd& theta, co
   if (options.threads < 0) throw InvalidArgument("evaluate: " + outside("threads", options.threads, "[0, infinity)"));
   check_parameters("evaluate", objective.network(), theta);
   if (options.double_precision) {
-    SurrogateGradient<double> network(objective, options.threads);
+    SurrogateGradient<double> network(objective, options.threads, options.ranks);
     return evaluated(network, theta, options);
   }
-  SurrogateGradient<float> network(objective, options.threads);
+  SurrogateGradient<float> network(objective, options.threads, options.ranks);
   return evaluated(network, theta, options);
 }
 

@@ -3,11 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <exception>
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+#include <optional>
 
 #include "pass.hpp"
 #include "sources.hpp"
@@ -22,6 +18,33 @@ int chunk_size(const detail::Stages& stages) {
     if (stage.recurrent) return 12;
   return 1;
 }
+
+/// Blocks that a batch is cut into: the same whatever the number of threads and ranks. At least 16 if there are so many chunks, and
+/// a power of two, so that they suit as many workers; further ones only if each has `least` samples, for a block has a gradient
+/// of its own.
+std::int64_t block_count(std::size_t samples, std::size_t chunks, std::size_t least) {
+  return static_cast<std::int64_t>(std::min(chunks, std::max<std::size_t>(16, std::bit_floor(samples / least))));
+}
+
+/// What samples add up to, in the order of the batch.
+template <class T>
+struct Sum {
+  double loss = 0;
+  std::size_t correct = 0;
+  std::vector<double> spikes;  ///< of each layer
+  std::vector<int> predicted;
+  Eigen::VectorX<T> gradient;
+  void merge(Sum&& right) {
+    loss += right.loss, correct += right.correct;
+    for (std::size_t layer = 0; layer < spikes.size(); ++layer) spikes[layer] += right.spikes[layer];
+    predicted.insert(predicted.end(), right.predicted.begin(), right.predicted.end());
+    gradient += right.gradient;
+  }
+  template <class A>
+  void fields(A& archive) {
+    archive(loss, correct, spikes, predicted, gradient);
+  }
+};
 
 /// The label that the outputs of sample g tell, as the loss reads them.
 template <class T>
@@ -48,86 +71,95 @@ int predicted_label(const Loss& loss, const Signal<T>& o, int g) {
 template <class T>
 struct SurrogateGradient<T>::State {
   Objective objective;
-  int threads = 1;
+  std::shared_ptr<Ranks> ranks;
+  stoat::detail::RankTimes times;
   /// One thread's tape, or memory where nothing is recorded.
   struct Worker {
     Tape<T> tape;
     Arena arena;
+    std::uint64_t call = 0;       ///< whose parameters lie on the tape ...
+    Index theta_at = 0;           ///< ... from this variable ...
+    typename Tape<T>::Mark mark;  ///< ... up to here
+    void record(const Vector<T>& theta);
   };
   std::vector<std::unique_ptr<Worker>> workers;
-  std::vector<Eigen::VectorX<T>> gradients;  ///< of blocks of samples
+  std::uint64_t calls = 0;
 
-  explicit State(Objective o) : objective(std::move(o)) {}
+  State(Objective o, std::shared_ptr<Ranks> r) : objective(std::move(o)), ranks(std::move(r)) {}
 
-  BatchResult run(const Eigen::VectorX<T>& theta, std::span<const std::size_t> batch, const RunKey& key,
-                  Eigen::VectorX<T>* gradient);
-  struct Part {
-    double loss = 0;
-    std::size_t correct = 0;
-    std::vector<double> spikes;
+  /// One call.
+  struct Batch {
+    const Vector<T>& theta;
+    const Packed<T>* packed;  ///< null: no gradient is wanted
+    std::span<const std::size_t> samples;
+    RunKey key;
   };
+  BatchResult run(const Eigen::VectorX<T>& theta, std::span<const std::size_t> samples, const RunKey& key,
+                  Eigen::VectorX<T>* gradient);
   /// The samples `first` to `last` of the batch.
-  Part block(Worker& worker, const Vector<T>& theta, const Packed<T>* packed, std::span<const std::size_t> batch, std::size_t first,
-             std::size_t last, RunKey key, Eigen::VectorX<T>* gradient, std::vector<int>& predicted) const;
+  Sum<T> block(Worker& worker, const Batch& batch, std::size_t first, std::size_t last) const;
 };
 
 template <class T>
-typename SurrogateGradient<T>::State::Part SurrogateGradient<T>::State::block(
-    Worker& worker, const Vector<T>& theta, const Packed<T>* packed, std::span<const std::size_t> batch, std::size_t first,
-    std::size_t last, RunKey key, Eigen::VectorX<T>* gradient, std::vector<int>& predicted) const {
+void SurrogateGradient<T>::State::Worker::record(const Vector<T>& theta) {
+  tape.clear();
+  align(tape);
+  theta_at = variables(tape, theta).first();
+  align(tape);
+  mark = tape.mark();
+}
+
+template <class T>
+Sum<T> SurrogateGradient<T>::State::block(Worker& worker, const Batch& batch, std::size_t first, std::size_t last) const {
   const Network& network = objective.network();
   const detail::Stages& stages = *network.stages();
   const Dataset& data = objective.data();
-  const bool labels = !data.labels.empty() && network.has_readout();
+  const RunKey& key = batch.key;
+  const bool labels = !data.labels.empty() && network.has_readout(), gradient = batch.packed != nullptr;
   const auto chunk = static_cast<std::size_t>(chunk_size(stages));
-  Part part;
-  part.spikes.resize(stages.list.size());
+  Sum<T> sum;
+  sum.spikes.resize(stages.list.size());
   Tape<T>& tape = worker.tape;
   typename Tape<T>::Use use(tape);
-  typename Tape<T>::Mark mark;
-  Index theta_at = 0;
   if (gradient) {
-    tape.clear();
-    align(tape);
-    theta_at = variables(tape, theta).first();
-    align(tape);
-    mark = tape.mark();
+    if (worker.call != calls) worker.record(batch.theta), worker.call = calls;
+    tape.rewind(worker.mark);
     tape.clear_adjoints();
   }
-  const T weight = T(1) / static_cast<T>(batch.size());
+  const T weight = T(1) / static_cast<T>(batch.samples.size());
   for (std::size_t begin = first; begin < last; begin += chunk) {
     const std::size_t end = std::min(last, begin + chunk);
-    if (gradient) tape.rewind(mark);
+    if (gradient) tape.rewind(worker.mark);
     worker.arena.rewind({});
     const RunKey here{key.seed, key.run + begin, key.purpose};
     KeyedCoins<T> coins(here);
     Pass<T> pass{.stages = stages,
-                 .theta = packed ? packed->theta : theta.data(),
+                 .theta = gradient ? batch.packed->theta : batch.theta.data(),
                  .arena = &worker.arena,
                  .source = &coins,
-                 .packed = packed};
-    if (gradient) pass.theta_at = theta_at, pass.tape = &tape, pass.arena = &tape.arena(), pass.training = true;
+                 .packed = batch.packed};
+    if (gradient) pass.theta_at = worker.theta_at, pass.tape = &tape, pass.arena = &tape.arena(), pass.training = true;
     pass.dropout_key = {key.seed, key.run + begin, Purpose::engine};
     pass.membranes = std::holds_alternative<SpikeLogLikelihood>(objective.loss());
     Signal<T> input{.samples = static_cast<int>(end - begin), .steps = network.steps(), .units = network.inputs()};
-    input.stride = kernels::padded(input.units), input.events = &data.inputs, input.which = batch.data() + begin;
+    input.stride = kernels::padded(input.units), input.events = &data.inputs, input.which = batch.samples.data() + begin;
     const std::vector<Signal<T>> out = run_layers(pass, input);
     std::vector<Index> costs;
     const auto add = [&](const Cost<T>& cost, std::size_t sample) {
       if (!std::isfinite(cost.value))
-        throw Error("the loss of sample " + std::to_string(batch[sample]) + " is " + std::to_string(cost.value) + " (run " +
+        throw Error("the loss of sample " + std::to_string(batch.samples[sample]) + " is " + std::to_string(cost.value) + " (run " +
                     std::to_string(key.run + sample) + ")");
-      part.loss += static_cast<double>(cost.value);
+      sum.loss += static_cast<double>(cost.value);
       if (cost.at) costs.push_back(cost.at);
     };
     for (std::size_t i = begin; i < end; ++i) {
       const int g = static_cast<int>(i - begin);
-      add(loss_of(pass, objective.loss(), stages.list.back(), out.back(), g, data, batch[i]), i);
+      add(loss_of(pass, objective.loss(), stages.list.back(), out.back(), g, data, batch.samples[i]), i);
       for (const Regularizer& r : objective.regularizers())
         for (std::size_t layer = 0; layer + 1 < out.size(); ++layer) add(regularizer_of(pass, r, out[layer], g), i);
       if (labels) {
-        predicted[i] = predicted_label(objective.loss(), out.back(), g);
-        part.correct += predicted[i] == data.labels[batch[i]];
+        sum.predicted.push_back(predicted_label(objective.loss(), out.back(), g));
+        sum.correct += sum.predicted.back() == data.labels[batch.samples[i]];
       }
     }
     for (std::size_t layer = 0; layer < out.size(); ++layer)
@@ -135,21 +167,21 @@ typename SurrogateGradient<T>::State::Part SurrogateGradient<T>::State::block(
         const auto words = static_cast<std::ptrdiff_t>(out[layer].samples) * out[layer].steps * kernels::words(out[layer].units);
         std::int64_t count = 0;
         for (std::ptrdiff_t k = 0; k < words; ++k) count += std::popcount(out[layer].bits[k]);
-        part.spikes[layer] += static_cast<double>(count);
+        sum.spikes[layer] += static_cast<double>(count);
       }
     if (gradient && !costs.empty()) {
-      tape.clear_adjoints(mark);
+      tape.clear_adjoints(worker.mark);
       for (const Index at : costs) tape.adjoints()[at] = weight;
       tape.reverse();
     }
   }
-  if (gradient) *gradient = Eigen::Map<const Eigen::VectorX<T>>(tape.adjoints() + theta_at, theta.size());
-  return part;
+  if (gradient) sum.gradient = Eigen::Map<const Eigen::VectorX<T>>(tape.adjoints() + worker.theta_at, network.parameters());
+  return sum;
 }
 
 template <class T>
-BatchResult SurrogateGradient<T>::State::run(const Eigen::VectorX<T>& theta, std::span<const std::size_t> batch, const RunKey& key,
-                                             Eigen::VectorX<T>* gradient) {
+BatchResult SurrogateGradient<T>::State::run(const Eigen::VectorX<T>& theta, std::span<const std::size_t> samples,
+                                             const RunKey& key, Eigen::VectorX<T>* gradient) {
   const Network& network = objective.network();
   if (theta.size() != network.parameters())
     throw InvalidArgument("the network has " + std::to_string(network.parameters()) + " parameters, not " +
@@ -157,70 +189,51 @@ BatchResult SurrogateGradient<T>::State::run(const Eigen::VectorX<T>& theta, std
   for (Eigen::Index i = 0; i < theta.size(); ++i)
     if (!std::isfinite(theta[i]))
       throw InvalidArgument("parameter " + std::to_string(i) + " is " + std::to_string(static_cast<double>(theta[i])));
-  if (batch.empty()) throw InvalidArgument("the batch is empty");
-  for (const std::size_t sample : batch)
+  if (samples.empty()) throw InvalidArgument("the batch is empty");
+  for (const std::size_t sample : samples)
     if (sample >= objective.data().size())
       throw InvalidArgument("sample " + std::to_string(sample) + " of " + std::to_string(objective.data().size()));
-  // The same blocks whatever the number of threads, and few of them: each has a gradient of its own.
-  const auto chunk = static_cast<std::size_t>(chunk_size(*network.stages()));
-  const std::size_t chunks = (batch.size() + chunk - 1) / chunk, blocks = std::min<std::size_t>(16, chunks);
-  const auto begin = [&](std::size_t b) { return std::min(batch.size(), chunks * b / blocks * chunk); };
   const Vector<T> values(theta);
   std::optional<Packed<T>> packed;
-  if (gradient) packed.emplace(*network.stages(), theta.data()), gradients.resize(blocks);
-  std::vector<Part> parts(blocks);
+  if (gradient) packed.emplace(*network.stages(), theta.data());
+  const Batch batch{values, packed ? &*packed : nullptr, samples, key};
+  ++calls;
+
+  const auto chunk = static_cast<std::size_t>(chunk_size(*network.stages()));
+  const std::size_t chunks = (samples.size() + chunk - 1) / chunk;
+  const std::int64_t blocks = block_count(samples.size(), chunks, gradient ? 16 : 4);
+  const auto begin = [&](std::int64_t b) {
+    return std::min(samples.size(), chunks * static_cast<std::size_t>(b) / static_cast<std::size_t>(blocks) * chunk);
+  };
+  auto [sum, interrupted, rank_times] = stoat::detail::reduce<Sum<T>>(
+      ranks.get(), static_cast<int>(workers.size()), blocks, true,
+      [&](std::int64_t b, int thread) { return block(*workers[static_cast<std::size_t>(thread)], batch, begin(b), begin(b + 1)); });
+  times.add(rank_times);
+
+  const auto size = static_cast<double>(samples.size());
   BatchResult result;
-  result.samples = batch.size();
-  if (!objective.data().labels.empty() && network.has_readout()) result.predicted.resize(batch.size());
-  std::exception_ptr trouble;
-  const auto count = static_cast<int>(blocks);
-#ifdef _OPENMP
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-#endif
-  for (int b = 0; b < count; ++b) {
-    try {
-#ifdef _OPENMP
-      Worker& worker = *workers[static_cast<std::size_t>(omp_get_thread_num())];
-#else
-      Worker& worker = *workers[0];
-#endif
-      const auto k = static_cast<std::size_t>(b);
-      parts[k] = block(worker, values, packed ? &*packed : nullptr, batch, begin(k), begin(k + 1), key,
-                       gradient ? &gradients[k] : nullptr, result.predicted);
-    } catch (...) {
-#ifdef _OPENMP
-#pragma omp critical(stoat_snn_gradient)
-#endif
-      if (!trouble) trouble = std::current_exception();
-    }
-  }
-  if (trouble) std::rethrow_exception(trouble);
-  result.spikes.resize(network.stages()->list.size() - (network.has_readout() ? 1 : 0));
-  for (const Part& part : parts) {
-    result.loss += part.loss;
-    result.correct += part.correct;
-    for (std::size_t layer = 0; layer < result.spikes.size(); ++layer)
-      result.spikes[layer] += part.spikes[layer] / (static_cast<double>(batch.size()) * network.units(static_cast<int>(layer)));
-  }
-  result.loss /= static_cast<double>(batch.size());
+  result.samples = samples.size(), result.correct = sum.correct, result.loss = sum.loss / size;
+  result.interrupted = interrupted;
+  result.predicted = std::move(sum.predicted);
+  sum.spikes.resize(network.stages()->list.size() - (network.has_readout() ? 1 : 0));
+  for (std::size_t layer = 0; layer < sum.spikes.size(); ++layer)
+    result.spikes.push_back(sum.spikes[layer] / (size * network.units(static_cast<int>(layer))));
   if (gradient) {
-    *gradient = gradients[0];
-    for (std::size_t b = 1; b < blocks; ++b) *gradient += gradients[b];
+    *gradient = std::move(sum.gradient);
     for (Eigen::Index i = 0; i < gradient->size(); ++i)
       if (!std::isfinite((*gradient)[i]))
         throw Error("component " + std::to_string(i) + " of the gradient is " + std::to_string((*gradient)[i]) + " (runs " +
-                    std::to_string(key.run) + " to " + std::to_string(key.run + batch.size() - 1) + ")");
+                    std::to_string(key.run) + " to " + std::to_string(key.run + samples.size() - 1) + ")");
   }
   return result;
 }
 
 template <class T>
-SurrogateGradient<T>::SurrogateGradient(Objective objective, int threads) : state_(std::make_unique<State>(std::move(objective))) {
-#ifdef _OPENMP
-  state_->threads = threads > 0 ? threads : omp_get_max_threads();
-#endif
+SurrogateGradient<T>::SurrogateGradient(Objective objective, int threads, std::shared_ptr<Ranks> ranks)
+    : state_(std::make_unique<State>(std::move(objective), std::move(ranks))) {
   if (threads < 0) throw InvalidArgument("SurrogateGradient: " + outside("threads", threads, "[0, infinity)"));
-  for (int i = 0; i < state_->threads; ++i) state_->workers.push_back(std::make_unique<typename State::Worker>());
+  for (int i = 0; i < stoat::detail::thread_count(threads); ++i)
+    state_->workers.push_back(std::make_unique<typename State::Worker>());
 }
 template <class T>
 SurrogateGradient<T>::~SurrogateGradient() = default;
@@ -241,6 +254,11 @@ BatchResult SurrogateGradient<T>::operator()(const Eigen::VectorX<T>& theta, std
 template <class T>
 BatchResult SurrogateGradient<T>::evaluate(const Eigen::VectorX<T>& theta, std::span<const std::size_t> batch, const RunKey& key) {
   return state_->run(theta, batch, key, nullptr);
+}
+
+template <class T>
+std::string SurrogateGradient<T>::slow_rank() const {
+  return state_->times.note();
 }
 
 template class SurrogateGradient<float>;

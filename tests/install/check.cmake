@@ -1,4 +1,4 @@
-# cmake -DBUILD=... -DPREFIX=... -DPROJECT=... -DBUILD_TYPE=... -DCOMPILER=... -DFLAGS=... -P check.cmake
+# cmake -DBUILD=... -DPREFIX=... -DPROJECT=... -DBUILD_TYPE=... -DCOMPILER=... -DFLAGS=... -DMPI=... -P check.cmake
 # The gradient of 3 p is 3, and every replay of the flipped coin says so exactly.
 set(scratch $ENV{TMPDIR})
 if(NOT scratch)
@@ -23,8 +23,15 @@ step("configure" ${CMAKE_COMMAND} -S ${scratch} -B ${scratch}/build -DCMAKE_PREF
      -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=${FLAGS} -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF)
 step("build" ${CMAKE_COMMAND} --build ${scratch}/build)
 step("run" ${scratch}/build/outside)
-file(REMOVE_RECURSE ${scratch})
-if(NOT output MATCHES "^3\n$")
-  message(FATAL_ERROR "the project printed '${output}' instead of 3")
+set(gradient ${output})
+if(MPI)
+  step("run with stoat::mpi" ${scratch}/build/outside_mpi)
+  if(NOT output MATCHES "^1\n$")
+    message(FATAL_ERROR "the project printed '${output}' instead of 1")
+  endif()
 endif()
-message("gradient: ${output}")
+file(REMOVE_RECURSE ${scratch})
+if(NOT gradient MATCHES "^3\n$")
+  message(FATAL_ERROR "the project printed '${gradient}' instead of 3")
+endif()
+message("gradient: ${gradient}")

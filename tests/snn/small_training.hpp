@@ -1,11 +1,14 @@
 // A small problem, a network for it, and what tests of training compare.
 #pragma once
 
+#include <bit>
 #include <cstring>
 #include <memory>
 #include <sstream>
 #include <string>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include <stoat/snn.hpp>
 #include <stoat/stoat.hpp>
@@ -56,6 +59,29 @@ inline TrainOptions quiet(int epochs, std::size_t batch = 20) {
 
 inline bool same_bits(const Eigen::VectorXd& a, const Eigen::VectorXd& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(double)) == 0;
+}
+
+/// All but the seconds.
+inline bool same_numbers(const Epoch& a, const Epoch& b) {
+  const auto bits = [](const Epoch& e) {
+    std::vector<double> x = e.spikes;
+    x.insert(x.end(), {e.factor, e.loss, e.accuracy, e.gradient_norm, e.validation_loss, e.validation_accuracy, e.other_loss,
+                       e.other_accuracy, static_cast<double>(e.number)});
+    std::vector<std::uint64_t> words;
+    for (const double y : x) words.push_back(std::bit_cast<std::uint64_t>(y));
+    return words;
+  };
+  return bits(a) == bits(b);
+}
+
+/// All but the seconds and what was resumed.
+inline void check_same(const Training& a, const Training& b) {
+  CHECK(same_bits(a.theta, b.theta));
+  CHECK(same_bits(a.best, b.best));
+  CHECK(a.best_epoch == b.best_epoch);
+  CHECK(a.end == b.end);
+  REQUIRE(a.epochs.size() == b.epochs.size());
+  for (std::size_t k = 0; k < a.epochs.size(); ++k) CHECK(same_numbers(a.epochs[k], b.epochs[k]));
 }
 
 /// Lines of a file, without the column of seconds (the tenth).

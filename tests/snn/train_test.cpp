@@ -2,31 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iostream>
 #include <numeric>
-#include <sstream>
 
 #include <doctest/doctest.h>
 
+#include "captured.hpp"
 #include "small_training.hpp"
 
 using namespace small_training;
-
-namespace {
-
-/// What is written to standard error while it lives.
-class Captured {
- public:
-  Captured() : before_(std::cerr.rdbuf(text_.rdbuf())) {}
-  ~Captured() { std::cerr.rdbuf(before_); }
-  std::string text() const { return text_.str(); }
-
- private:
-  std::ostringstream text_;
-  std::streambuf* before_;
-};
-
-}  // namespace
 
 TEST_CASE("training is a loop over shuffled mini-batches with runs of their own") {
   TrainOptions options = quiet(3);

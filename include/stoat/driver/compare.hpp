@@ -1,6 +1,7 @@
 // stoat/driver/compare.hpp: several estimators on one program, against the truth.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,15 +15,18 @@ namespace stoat {
 struct CompareOptions {
   std::uint64_t samples = 10'000;  ///< gradient draws of each estimator
   std::uint64_t seed = 1;
-  int threads = 0;
-  std::optional<Exact> truth{};  ///< if absent: by enumeration, or else the pooled unbiased estimators
+  int threads = 0;                 ///< of each rank; 0: as many as OpenMP offers
+  std::shared_ptr<Ranks> ranks{};  ///< processes that share the draws, with the same bits; none: this one alone
+  std::optional<Exact> truth{};    ///< if absent: by enumeration, or else the pooled unbiased estimators
   std::string name = "program";
   double confidence = 0.95;
   std::size_t max_draws = std::size_t{1} << 24;
   std::uint64_t diagnose_paths = 0;  ///< paths for the diagnostics of the program (see diagnose_replays); 0: none
 };
 
-/// Runs each estimator and judges it. One that refuses the program appears with the reason.
+/// Runs each estimator and judges it. One that refuses the program appears with the reason. After an interruption (see
+/// Interruption) there are the rows that were done, and the names of those that are missing; without a truth, if it was to be
+/// pooled from unbiased ones and none was done. How the program is called from several threads: see estimate().
 Comparison compare(const Program<double>& program, const Eigen::VectorXd& theta, const std::vector<AnyEstimator>& estimators,
                    const CompareOptions& options = {});
 

@@ -70,6 +70,7 @@ struct Comparison {
   double confidence = 0.95;
   std::vector<ComparisonRow> rows;
   std::optional<ReplayDiagnostics> diagnostics{};
+  std::vector<std::string> missing{};  ///< estimators that an interruption came before
 
   /// An aligned table, best work-normalised variance first.
   void print(std::ostream& out) const;

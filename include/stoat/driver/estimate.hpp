@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <iosfwd>
 #include <limits>
@@ -12,11 +13,13 @@
 
 #include <Eigen/Core>
 
+#include <stoat/driver/progress.hpp>
+#include <stoat/driver/ranks.hpp>
 #include <stoat/estimators/estimator.hpp>
 
 namespace stoat {
 
-/// State of a long run, given to the progress callback after each round.
+/// State of a long run, given to the progress callback now and then.
 struct Progress {
   std::uint64_t samples = 0, wanted = 0;
   double value = 0, value_error = 0;
@@ -28,14 +31,24 @@ struct Progress {
 struct Options {
   std::uint64_t samples = 1000;  ///< gradient draws (an upper bound if target_error is set)
   std::uint64_t seed = 1;
-  int threads = 0;          ///< 0: as many as OpenMP offers. The result is bit for bit the same for any number.
-  double target_error = 0;  ///< stop once every standard error of the gradient is below this
-  double time_limit = std::numeric_limits<double>::infinity();  ///< seconds; stops at the end of a round
-  std::size_t max_draws = std::size_t{1} << 24;                 ///< most draws of one run before it counts as endless
-  std::function<void(const Progress&)> progress{};
-  bool covariance = false;           ///< of the gradient, too: d x d numbers, for up to 4096 parameters
-  std::vector<std::string> names{};  ///< of the parameters, for reports; see Parameters::names()
-  LoopOptions loops{};               ///< how replays use the loops of draw.iterate
+  int threads = 0;  ///< of each rank; 0: as many as OpenMP offers. The result is bit for bit the same for any number.
+  std::shared_ptr<Ranks> ranks{};  ///< processes that share the work, with the same bits; none: this one alone
+  double target_error = 0;         ///< stop once every standard error of the gradient is below this
+  /// Seconds of this call, after which it stops with what was reached. It alone makes a result depend on the machine.
+  double time_limit = std::numeric_limits<double>::infinity();
+  std::size_t max_draws = std::size_t{1} << 24;     ///< most draws of one run before it counts as endless
+  std::function<void(const Progress&)> progress{};  ///< about every second, and at the end; on rank 0
+  bool covariance = false;                          ///< of the gradient, too: d x d numbers, for up to 4096 parameters
+  std::vector<std::string> names{};                 ///< of the parameters, for reports; see Parameters::names()
+  LoopOptions loops{};                              ///< how replays use the loops of draw.iterate
+
+  /// A file to go on from: if it is there, sampling continues from it, with the bits of a call that was never interrupted, on any
+  /// number of threads and ranks. It is replaced in one step, about every `checkpoint_every` seconds and at the end, by rank 0.
+  /// Empty: none.
+  std::filesystem::path checkpoint{};
+  double checkpoint_every = 60;
+  bool resume = true;                    ///< false: begins anew and replaces the file
+  Display display = Display::automatic;  ///< on a terminal, after a second; elsewhere nothing. Lines: ten in all.
 };
 
 /// Means over gradient draws with their standard errors.
@@ -45,7 +58,9 @@ struct Estimate {
   double value = 0, value_error = 0;
   Eigen::VectorXd gradient, gradient_error;
   std::uint64_t samples = 0;
-  double seconds = 0;
+  std::uint64_t resumed = 0;  ///< how many of them a checkpoint had
+  bool interrupted = false;   ///< by a signal (see Interruption), before all samples were drawn
+  double seconds = 0;         ///< those before a checkpoint included
   double total_variance = 0;  ///< trace of the covariance of one gradient draw
   double sites = 0;           ///< mean number of sites of a recorded run
   Work work;                  ///< runs and sweeps in total, pilot included
@@ -64,8 +79,17 @@ struct Estimate {
 std::ostream& operator<<(std::ostream& out, const Estimate& e);
 
 /// Expected cost and its gradient by Monte Carlo.
+///
+/// The program, a copy of what Program was made of, is called from several threads at once, through a const reference and with a
+/// Sampler for each thread. So what it captured is shared: it may be read, and must not be changed. What a run needs to change
+/// lives inside it, as a local variable, or is thread_local; then each run must begin by resetting it, for nobody says which run
+/// comes next on a thread.
+///
 /// Throws Error for empty or non-finite theta, zero samples, and anything that goes wrong inside the program (with site and
-/// run); Refusal if the estimator cannot do the program.
+/// run): of several samples that do, the one with the smallest number among the first block that failed, on all ranks; Refusal if
+/// the estimator cannot do the program. Throws InvalidArgument for options out of range and for a checkpoint of another call:
+/// another program (number of data, cost of four runs), theta, estimator, number of samples or seed; the message names what
+/// differs. Throws Error, naming the file, for a damaged checkpoint and one that cannot be written.
 Estimate estimate(const Program<double>& program, const Eigen::VectorXd& theta, const AnyEstimator& estimator,
                   const Options& options = {});
 Estimate estimate(const Program<float>& program, const Eigen::VectorXf& theta, const AnyEstimator& estimator,
@@ -92,6 +116,10 @@ struct Moments {
   void merge(const Moments& other);
   /// The components from `first` on, `size` of them, have their covariance measured. Before the first add().
   void measure_covariance(Eigen::Index first, Eigen::Index size) { first_ = first, products.setZero(size, size); }
+  template <class A>
+  void fields(A& archive) {
+    archive(count, mean, squares, smallest, largest, products, first_);
+  }
   double variance(Eigen::Index i) const { return count > 1 ? squares[i] / static_cast<double>(count - 1) : 0; }
   double error(Eigen::Index i) const;
 
@@ -103,7 +131,8 @@ struct Moments {
 template <class T>
 class MonteCarlo {
  public:
-  MonteCarlo(const Program<T>& program, const Eigen::VectorX<T>& theta, int threads, std::size_t max_draws);
+  MonteCarlo(const Program<T>& program, const Eigen::VectorX<T>& theta, int threads, std::size_t max_draws,
+             std::shared_ptr<Ranks> ranks = {});
   ~MonteCarlo();
 
   /// Further quantities of every draw, averaged beside the gradient. `fill` is called from several threads.
@@ -119,8 +148,12 @@ class MonteCarlo {
     double seconds = 0;
     double draw_seconds = 0;     ///< of one thread, spent in the estimator alone; measured if there are observables
     std::size_t tape_bytes = 0;  ///< most that the tape of a recording took; likewise
+    std::uint64_t resumed = 0;   ///< samples that a checkpoint had
+    bool interrupted = false;    ///< some rank was
+    bool complete = true;        ///< all samples were drawn
+    RankTimes times;
   };
-  /// Samples are dealt in fixed blocks, blocks are merged in order, adaptive state changes between rounds of blocks only.
+  /// Samples are dealt in fixed blocks, blocks are merged in a fixed tree, adaptive state changes between rounds of blocks only.
   Result sample(const Eigen::VectorX<T>& theta, const AnyEstimator& estimator, const Options& options, std::uint64_t first_index,
                 const Eigen::MatrixXd& projections, const Observables& observables = {});
 
@@ -131,24 +164,45 @@ class MonteCarlo {
     double last_mean = 0;                          ///< mean cost of the last samples
     Eigen::VectorX<T> theta{};                     ///< where the estimator learnt, ...
     std::uint64_t first_index = 0, first_run = 0;  ///< ... before which sample and from which pilot run on
+    template <class A>
+    void fields(A& archive) {
+      archive(drawn, relearn, pilots, last_mean, theta, first_index, first_run);
+    }
   };
   const Memory& memory() const { return memory_; }
   /// Goes on as the one whose memory it was, with the same bits: the same program, estimator and seed.
   void restore(const Memory& memory, const AnyEstimator& estimator, std::uint64_t seed);
+  /// Whether an interruption ends sample() early, from now on; at first it does not.
+  void allow_partial(bool partial) { partial_ = partial; }
 
  private:
+  struct Worker;
+  struct Sums;
+  struct State;
+  /// What samples learn from must not depend on them: it comes from pilot runs, which every rank makes alike.
+  void prepare(const Eigen::VectorX<T>& theta, const AnyEstimator& estimator, std::uint64_t seed, std::uint64_t first_index,
+               State& state);
   void learn(const AnyEstimator& estimator, std::uint64_t seed);
+  /// One block of samples.
+  Sums block(Worker& worker, const AnyEstimator& estimator, const SampleContext& context, std::uint64_t count,
+             const Options& options, const Eigen::MatrixXd& projections, const Observables& observables) const;
+  bool load(const std::string& identity, const AnyEstimator& estimator, const Options& options, State& state);
 
-  std::vector<std::unique_ptr<Trace<T>>> traces_;
-  std::optional<AnyEstimator> learner_;  ///< who learned last ...
-  std::shared_ptr<const void> learned_;  ///< ... and what
+  std::shared_ptr<Ranks> ranks_;
+  std::vector<std::unique_ptr<Worker>> workers_;  ///< one a thread
+  std::optional<AnyEstimator> learner_;           ///< who learned last ...
+  std::shared_ptr<const void> learned_;           ///< ... and what
   Memory memory_;
+  bool partial_ = false;
 };
+
+/// Tells programs apart, though not all of them: their costs at theta on four keys.
+template <class T>
+std::string fingerprint(const Program<T>& program, const Eigen::VectorX<T>& theta, std::uint64_t seed);
 
 /// Notes of a result in words.
 std::vector<std::string> diagnostics(std::uint64_t recordings, std::uint64_t numbers, std::uint64_t variables,
                                      std::uint64_t comparisons, std::size_t first_comparison, bool surrogate);
-int thread_count(int threads);
 
 }  // namespace detail
 

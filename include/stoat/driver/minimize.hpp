@@ -11,6 +11,8 @@
 #include <functional>
 #include <iosfwd>
 #include <limits>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include <stoat/driver/estimate.hpp>
@@ -37,10 +39,11 @@ struct MinimizeOptions {
   int iterations = 500;        ///< at most
   std::uint64_t samples = 16;  ///< gradient draws per iteration; at least so many, if max_samples is larger
   std::uint64_t seed = 1;
-  int threads = 0;       ///< 0: as many as OpenMP offers. The result is bit for bit the same for any number.
-  double average = 0.2;  ///< theta is the mean over this last fraction of the iterations (Polyak); 0: the last iterate
+  int threads = 0;  ///< of each rank; 0: as many as OpenMP offers. The result is bit for bit the same for any number.
+  std::shared_ptr<Ranks> ranks{};  ///< processes that share the draws of an iteration, with the same bits; none: this one alone
+  double average = 0.2;            ///< theta is the mean over this last fraction of the iterations (Polyak); 0: the last iterate
   std::size_t max_draws = std::size_t{1} << 24;
-  std::function<void(int iteration, double value)> progress{};
+  std::function<void(int iteration, double value)> progress{};  ///< on rank 0
 
   /// Larger than `samples`: the number of draws follows the gradient. After every iteration it moves, by at most a factor of 2, to
   /// the number that just passes the test, where both sides are means over the draws of the last iterations, about ten, and what
@@ -66,10 +69,12 @@ struct MinimizeOptions {
   /// over the last fraction of `iterations`, and a descent that stops before gives its last iterate.
   bool points = true;
 
-  /// A file to go on from: if it is there, the descent continues from it, with the bits of one that was never interrupted. It is
-  /// replaced in one step, after every `checkpoint_every` iterations and at the end. Empty: none.
+  /// A file to go on from: if it is there, the descent continues from it, with the bits of one that was never interrupted, on any
+  /// number of threads and ranks. It is replaced in one step, after every `checkpoint_every` iterations, after iterations that took
+  /// `checkpoint_seconds`, and at the end, by rank 0. Empty: none.
   std::filesystem::path checkpoint{};
   int checkpoint_every = 100;
+  double checkpoint_seconds = 60;
   bool resume = true;                    ///< false: begins anew and replaces the file
   Display display = Display::automatic;  ///< on a terminal, after a second; elsewhere nothing. Lines: ten in all.
 };
@@ -87,7 +92,7 @@ struct MinimizeStep {
 };
 
 /// Why a descent ended.
-enum class Stopped { iterations, converged, time_limit };
+enum class Stopped { iterations, converged, time_limit, interrupted };
 std::ostream& operator<<(std::ostream& out, Stopped stopped);
 
 /// Where minimize() ended, and the way there.
@@ -103,6 +108,7 @@ struct Minimum {
   /// By how much the cost fell over the last whole window, with its standard error; NaN if there was none.
   double decrease = std::numeric_limits<double>::quiet_NaN(), decrease_error = std::numeric_limits<double>::quiet_NaN();
   bool common_random_numbers = false;
+  std::vector<std::string> diagnostics;  ///< what was noticed on the way
 
   /// A line for every iteration: iteration, samples, value, value_error, gradient_norm, gradient_error, factor, work, seconds, and
   /// theta_0, ... if there are at most 64 parameters and the trace has them. Throws Error if the file cannot be written.
@@ -113,7 +119,9 @@ struct Minimum {
 };
 std::ostream& operator<<(std::ostream& out, const Minimum& minimum);
 
-/// Minimises E f over theta with fresh randomness in every iteration.
+/// Minimises E f over theta with fresh randomness in every iteration. An interruption (see Interruption) ends it after the blocks
+/// of draws under way; an iteration that is not complete is left to whoever goes on from the checkpoint. How the program is called
+/// from several threads: see estimate().
 ///
 /// Throws InvalidArgument, before anything is written, for options out of range, a theta outside its constraints or on their
 /// boundary, and for a checkpoint of another descent: another program (number of data, cost of four runs at the start), start,

@@ -27,8 +27,8 @@ std::string aligned(const std::vector<std::vector<std::string>>& table, bool tra
 /// x such that a standard normal exceeds it with probability q in (0, 1).
 double normal_upper_quantile(double q);
 
-/// Replaces the file in one step (temporary file, fsync, rename): after a crash the old content is there or the new one. Throws
-/// Error naming the path.
+/// Replaces the file in one step (temporary file in the same folder, fsync, rename, fsync of the folder): after a crash the old
+/// content is there or the new one. Throws Error naming the path.
 void write_file(const std::filesystem::path& path, std::string_view content);
 
 /// The SVG elements that one gnuplot run made.

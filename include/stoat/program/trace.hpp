@@ -176,8 +176,15 @@ class Trace {
     std::uint64_t variables = 0;             ///< ... and those whose outcome entered arithmetic
     std::uint64_t comparisons = 0;           ///< comparisons of continuous values that depend on theta
     std::size_t first_comparison = no_site;  ///< the smallest number of sites before such a comparison
+    Notes& operator+=(const Notes& n) {
+      recordings += n.recordings, sites += n.sites, numbers += n.numbers, variables += n.variables, comparisons += n.comparisons;
+      first_comparison = std::min(first_comparison, n.first_comparison);
+      return *this;
+    }
   };
   const Notes& notes() const { return notes_; }
+  /// What was noticed since the last call.
+  Notes take_notes() { return std::exchange(notes_, Notes{}); }
 
  private:
   template <class F>

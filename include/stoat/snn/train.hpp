@@ -10,11 +10,13 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <Eigen/Core>
 
 #include <stoat/driver/progress.hpp>
+#include <stoat/driver/ranks.hpp>
 #include <stoat/estimators/estimator.hpp>
 #include <stoat/optim/optimizer.hpp>
 #include <stoat/optim/schedule.hpp>
@@ -39,6 +41,13 @@ struct Epoch {
   double seconds = 0;
 };
 
+/// A training in the middle of an epoch.
+struct BatchProgress {
+  int epoch = 1;                       ///< number of the epoch under way
+  std::size_t batch = 0, batches = 0;  ///< done of it, and all of it
+  double loss = 0;                     ///< mean over its samples so far
+};
+
 using stoat::Display;
 
 /// What tells which epoch is best.
@@ -47,9 +56,12 @@ enum class Monitor { loss, accuracy };
 /// What train() does, and when it ends.
 struct TrainOptions {
   int epochs = 10;
-  std::size_t batch = 64;         ///< samples a step; the last batch of an epoch may be smaller
-  std::uint64_t seed = 1;         ///< of the order of the data, of coins and of dropout
-  int threads = 0;                ///< 0: as many as OpenMP offers. The result is bit for bit the same for any number.
+  std::size_t batch = 64;  ///< samples a step; the last batch of an epoch may be smaller
+  std::uint64_t seed = 1;  ///< of the order of the data, of coins and of dropout
+  int threads = 0;         ///< of each rank; 0: as many as OpenMP offers. The result is bit for bit the same for any number.
+  /// Processes that share the samples of a batch, with the same bits; none: this one alone. Rank 0 alone calls callbacks, shows
+  /// progress and has files.
+  std::shared_ptr<Ranks> ranks{};
   bool double_precision = false;  ///< of spikes and gradients; the parameters are kept in double precision in any case
   std::shared_ptr<const Dataset> validation{};
   /// Also evaluates the validation data with the other activation: deterministic spikes if some layer is stochastic, else
@@ -61,11 +73,15 @@ struct TrainOptions {
   int patience = 0;                 ///< ends after so many epochs that were not better than the best one; 0: never
   std::filesystem::path csv{};      ///< a table with a row an epoch, flushed; empty: none. An older file there is replaced.
   /// A file to go on from: if it is there, training continues from it, with the bits of a run that was never interrupted. It is
-  /// replaced in one step, after every `checkpoint_every` epochs and at the end. Empty: none.
+  /// replaced in one step, after every `checkpoint_every` epochs, after the first batch when it is older than
+  /// `checkpoint_seconds`, and at the end. Empty: none.
   std::filesystem::path checkpoint{};
   int checkpoint_every = 1;
+  double checkpoint_seconds = 60;  ///< 0: after every batch; infinity: only between epochs
   /// Called after every epoch, with the parameters; false ends the training.
   std::function<bool(const Epoch& epoch, const Eigen::VectorXd& theta)> callback{};
+  /// Called after every batch; false ends the training there, in the middle of the epoch.
+  std::function<bool(const BatchProgress& progress)> batch_callback{};
   Display progress = Display::automatic;  ///< not on a terminal: lines
 };
 
@@ -73,21 +89,26 @@ struct TrainOptions {
 struct Training {
   /// Why it ended.
   enum class End {
-    epochs,    ///< all are done
-    patience,  ///< none was better than the best one for long enough
-    callback,  ///< it said so
+    epochs,       ///< all are done
+    patience,     ///< none was better than the best one for long enough
+    callback,     ///< it said so
+    interrupted,  ///< by a signal, see Interruption: after the batch under way, or the validation
   };
-  Eigen::VectorXd theta;  ///< after the last epoch
-  Eigen::VectorXd best;   ///< after the best epoch, by the validation data; without them theta
+  Eigen::VectorXd theta;  ///< after the last batch
+  Eigen::VectorXd best;   ///< after the best epoch, by the validation data; without them the last one
   int best_epoch = 0;     ///< its number; 0 if there was no epoch
   std::vector<Epoch> epochs;
-  int resumed = 0;  ///< how many of them a checkpoint had
+  std::size_t batches = 0;          ///< of the next epoch, where it ended in its middle: theta has seen them, too
+  int resumed = 0;                  ///< how many of the epochs a checkpoint had ...
+  std::size_t resumed_batches = 0;  ///< ... and how many batches of the next one
   End end = End::epochs;
+  std::vector<std::string> diagnostics;  ///< "rank 3 took 4.1 times as long as the others, ..."
 };
 
 /// Minimises the objective from theta on by mini-batches with surrogate gradients (SurrogateGradient, whose gradient is that of
 /// StraightThrough). The data are shuffled for every epoch, by (seed, epoch); sample i of epoch e has the run number e size + i, so
-/// no coin is tossed twice. Parameters, their best version, optimiser state and epochs so far make up the checkpoint.
+/// no coin is tossed twice. Parameters, their best version, optimiser state, epochs so far and the sums over the batches of the
+/// epoch under way make up the checkpoint.
 ///
 /// Throws InvalidArgument, before anything is written, for options out of range, parameters of another number or not finite,
 /// validation data that do not fit, and for a checkpoint of another run: another network, other data, loss, start, optimiser, batch
@@ -97,16 +118,18 @@ Training train(const Objective& objective, const Eigen::VectorXd& theta, Optimiz
 
 /// The same with the gradient of any estimator, in double precision, on objective.program<double>(): one draw for each sample of a
 /// batch, without dropout. There is no training accuracy then. Throws Refusal if the estimator cannot do the network. An estimator
-/// that learns from pilot runs does so at the start of each epoch.
+/// that learns from pilot runs does so at the start of each epoch; what it learnt is learnt again, with the same bits, when the
+/// training goes on from the middle of one.
 Training train(const Objective& objective, const Eigen::VectorXd& theta, const AnyEstimator& estimator, Optimizer optimizer,
                const TrainOptions& options = {});
 
 /// How evaluate() goes through the data.
 struct EvaluateOptions {
-  std::size_t batch = 256;  ///< samples at a time
-  std::uint64_t seed = 1;   ///< of coins
-  std::uint64_t run = 0;    ///< number of the first sample's coins; the next samples have the next ones
-  int threads = 0;
+  std::size_t batch = 256;         ///< samples at a time
+  std::uint64_t seed = 1;          ///< of coins
+  std::uint64_t run = 0;           ///< number of the first sample's coins; the next samples have the next ones
+  int threads = 0;                 ///< of each rank
+  std::shared_ptr<Ranks> ranks{};  ///< that share the samples of a batch, and all get the result
   bool double_precision = false;
 };
 

@@ -1,0 +1,385 @@
+// stoat/driver/ranks.hpp: processes that share the work of one computation, and the order in which its parts are combined.
+//
+// The work is cut into blocks 0, ..., B - 1. A node of a fixed binary tree over them combines two ranges of blocks, the left one of
+// the largest power of two that is smaller than the whole. Each rank makes a range of the blocks, on its threads, and combines
+// what lies within the range as soon as both halves are there; then the right half of a node that spans several ranks is sent to
+// the rank of the left half. So the tree, and with it every bit of the result, depends on B alone, and a rank never holds more
+// nodes than it has threads, and about log B.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <Eigen/Core>
+
+#include <stoat/driver/interruption.hpp>
+#include <stoat/error.hpp>
+
+namespace stoat {
+
+/// Processes that run the same program and share the work of its calls. Every rank makes the same calls with the same arguments,
+/// and gets the same results: the bits of one process alone. What a call draws, shows or writes to files is the matter of rank 0.
+/// stoat::mpi makes ranks of the processes of an MPI job. Not thread-safe: the thread that makes the call uses them.
+class Ranks {
+ public:
+  using Bytes = std::vector<std::uint8_t>;
+  virtual ~Ranks() = default;
+  virtual int rank() const = 0;  ///< of this process, in [0, size())
+  virtual int size() const = 0;
+  /// Two ranks get each other's messages in the order in which they were sent. May wait until the message is received.
+  virtual void send(int to, std::span<const std::uint8_t> bytes) = 0;
+  /// Waits for a message.
+  virtual Bytes receive(int from) = 0;
+  /// The bytes of rank 0 to all. Called by all.
+  virtual void broadcast(Bytes& bytes) = 0;
+};
+
+namespace detail {
+
+/// Fields as bytes, for another process on the same kind of machine. A type with fields of its own has
+/// `template <class A> void fields(A& archive) { archive(a, b, c); }`.
+class Packer {
+ public:
+  template <class... Ts>
+  void operator()(Ts&... fields) {
+    (add(fields), ...);
+  }
+  Ranks::Bytes bytes;
+
+ private:
+  void raw(const void* from, std::size_t count) {
+    const auto* first = static_cast<const std::uint8_t*>(from);
+    bytes.insert(bytes.end(), first, first + count);
+  }
+  template <class T>
+  void add(T& x) {
+    if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) raw(&x, sizeof x);
+    else x.fields(*this);
+  }
+  template <class T>
+  void add(std::vector<T>& xs) {
+    const std::uint64_t size = xs.size();
+    raw(&size, sizeof size);
+    for (T& x : xs) add(x);
+  }
+  void add(std::string& text) {
+    const std::uint64_t size = text.size();
+    raw(&size, sizeof size);
+    raw(text.data(), text.size());
+  }
+  template <class T, int Rows, int Cols>
+  void add(Eigen::Matrix<T, Rows, Cols>& m) {
+    const std::int64_t size[] = {m.rows(), m.cols()};
+    raw(size, sizeof size);
+    raw(m.data(), static_cast<std::size_t>(m.size()) * sizeof(T));
+  }
+};
+
+/// The inverse. Throws Error where bytes are missing.
+class Unpacker {
+ public:
+  explicit Unpacker(std::span<const std::uint8_t> bytes) : rest_(bytes) {}
+  template <class... Ts>
+  void operator()(Ts&... fields) {
+    (take(fields), ...);
+  }
+
+ private:
+  void raw(void* to, std::size_t count) {
+    if (count > rest_.size())
+      throw Error("a message ends early: " + std::to_string(rest_.size()) + " bytes instead of " + std::to_string(count));
+    if (count > 0) std::memcpy(to, rest_.data(), count);
+    rest_ = rest_.subspan(count);
+  }
+  template <class T>
+  void take(T& x) {
+    if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) raw(&x, sizeof x);
+    else x.fields(*this);
+  }
+  template <class T>
+  void take(std::vector<T>& xs) {
+    std::uint64_t size = 0;
+    raw(&size, sizeof size);
+    xs.clear();
+    for (; size > 0; --size) take(xs.emplace_back());
+  }
+  void take(std::string& text) {
+    std::uint64_t size = 0;
+    raw(&size, sizeof size);
+    text.resize(std::min<std::uint64_t>(size, rest_.size()));
+    raw(text.data(), size);
+  }
+  template <class T, int Rows, int Cols>
+  void take(Eigen::Matrix<T, Rows, Cols>& m) {
+    std::int64_t size[2];
+    raw(size, sizeof size);
+    if (size[0] < 0 || size[1] < 0) throw Error("a message is damaged");
+    m.resize(size[0], size[1]);
+    raw(m.data(), static_cast<std::size_t>(m.size()) * sizeof(T));
+  }
+  std::span<const std::uint8_t> rest_;
+};
+
+/// An exception on its way to other ranks: its type, if it is one of the library's, else Error; and what it says.
+struct Failure {
+  enum class Kind : std::uint8_t { none, error, refusal, invalid_argument } kind = Kind::none;
+  std::string message;
+  std::exception_ptr original;  ///< of this process
+  explicit operator bool() const { return kind != Kind::none; }
+  template <class A>
+  void fields(A& archive) {
+    archive(kind, message);
+  }
+};
+/// Inside a catch block: what was caught.
+Failure current_failure();
+/// `alone`: the original, whatever its type.
+[[noreturn]] void rethrow(const Failure& failure, bool alone);
+
+inline bool alone(const Ranks* ranks) { return !ranks || ranks->size() == 1; }
+inline bool first(const Ranks* ranks) { return !ranks || ranks->rank() == 0; }
+
+/// What make() gives on rank 0, on every rank; what it throws there, too.
+Ranks::Bytes from_first(Ranks* ranks, const std::function<Ranks::Bytes()>& make);
+
+/// The value of rank 0 on every rank.
+template <class T>
+void share(Ranks* ranks, T& value) {
+  if (alone(ranks)) return;
+  Packer packer;
+  if (ranks->rank() == 0) packer(value);
+  ranks->broadcast(packer.bytes);
+  if (ranks->rank() != 0) {
+    Unpacker unpacker(packer.bytes);
+    unpacker(value);
+  }
+}
+
+/// How long one rank computed.
+struct RankTime {
+  int rank = 0;
+  std::int64_t blocks = 0;
+  double seconds = 0;
+  template <class A>
+  void fields(A& archive) {
+    archive(rank, blocks, seconds);
+  }
+};
+
+/// Collects how long ranks computed over a call.
+class RankTimes {
+ public:
+  void add(const std::vector<RankTime>& times);
+  void add(const RankTimes& times) { add(times.times_); }
+  /// "rank 3 took 4.1 times as long as the others, which waited 76 % of the time"; empty unless a rank took at least twice as long
+  /// for a block as the median of the others, and half a second in all.
+  std::string note() const;
+
+ private:
+  std::vector<RankTime> times_;
+};
+
+/// A number of threads: that of OpenMP for 0.
+int thread_count(int threads);
+
+/// work(block, thread) for blocks first, ..., last - 1, begun in this order on so many threads. It must not throw.
+void for_blocks(std::int64_t first, std::int64_t last, int threads, const std::function<void(std::int64_t, int)>& work);
+
+/// The blocks of a rank among `blocks` in all: contiguous, balanced, and block 0 is one of rank 0.
+struct BlockRange {
+  std::int64_t first = 0, last = 0;
+  bool operator==(const BlockRange&) const = default;
+  bool contains(const BlockRange& r) const { return first <= r.first && r.last <= last; }
+  /// Where a node over these blocks is split.
+  std::int64_t middle() const {
+    return first + static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(last - first - 1)));
+  }
+};
+inline BlockRange blocks_of(int rank, int ranks, std::int64_t blocks) {
+  return {(rank * blocks + ranks - 1) / ranks, ((rank + 1) * blocks + ranks - 1) / ranks};
+}
+inline int owner_of(std::int64_t block, int ranks, std::int64_t blocks) { return static_cast<int>(block * ranks / blocks); }
+
+/// A node of the tree: what its blocks came to, or the failure of the first one that failed.
+template <class Node>
+struct Part {
+  std::unique_ptr<Node> node;
+  Failure failure;
+  bool interrupted = false;
+  std::vector<RankTime> times;
+
+  void merge(Part&& right) {
+    if (!failure && right.failure) failure = std::move(right.failure);
+    if (node && right.node) node->merge(std::move(*right.node));
+    else node.reset();
+    interrupted = interrupted || right.interrupted;
+    times.insert(times.end(), right.times.begin(), right.times.end());
+  }
+  template <class A>
+  void fields(A& archive) {
+    bool has_node = node != nullptr;
+    archive(failure, interrupted, times, has_node);
+    if (has_node && !node) node = std::make_unique<Node>();
+    if (has_node) archive(*node);
+  }
+};
+
+/// The tree over the blocks of one rank, and its way to the root.
+template <class Node>
+class BlockTree {
+ public:
+  BlockTree(Ranks* ranks, std::int64_t blocks)
+      : ranks_(ranks), rank_(ranks ? ranks->rank() : 0), size_(ranks ? ranks->size() : 1), all_{0, blocks} {
+    mine_ = blocks_of(rank_, size_, blocks);
+  }
+  /// The blocks to make here.
+  const BlockRange& mine() const { return mine_; }
+  /// Nodes that are held now.
+  std::size_t held() const { return parts_.size(); }
+
+  /// What block b came to. From any thread.
+  void add(std::int64_t block, Part<Node> part) {
+    BlockRange at{block, block + 1};
+    while (at != all_) {
+      const BlockRange above = parent(at);
+      if (!mine_.contains(above)) break;
+      const bool left = at.first == above.first;
+      const BlockRange sibling = left ? BlockRange{at.last, above.last} : BlockRange{above.first, at.first};
+      std::optional<Part<Node>> other = take(sibling, at, part);
+      if (!other) return;
+      if (left) part.merge(std::move(*other));
+      else other->merge(std::move(part)), part = std::move(*other);
+      at = above;
+    }
+    const std::scoped_lock lock(mutex_);
+    parts_.emplace(at.first, Held{at.last, std::move(part)});
+  }
+
+  /// After all blocks of all ranks: the root, on rank 0; on the others what they sent. `time`: of this rank.
+  Part<Node> root(const RankTime& time) {
+    Part<Node> part;
+    if (mine_.first == mine_.last) return part;
+    Part<Node>& some = parts_.begin()->second.part;
+    some.times.push_back(time);
+    some.interrupted = stoat::interrupted();
+    reduce(all_, part);
+    return part;
+  }
+
+ private:
+  struct Held {
+    std::int64_t last;
+    Part<Node> part;
+  };
+
+  BlockRange parent(const BlockRange& child) const {
+    BlockRange above = all_;
+    for (;;) {
+      const std::int64_t middle = above.middle();
+      const BlockRange below = child.first < middle ? BlockRange{above.first, middle} : BlockRange{middle, above.last};
+      if (below == child) return above;
+      above = below;
+    }
+  }
+  /// Takes the sibling out, or else puts the part in.
+  std::optional<Part<Node>> take(const BlockRange& sibling, const BlockRange& at, Part<Node>& part) {
+    const std::scoped_lock lock(mutex_);
+    const auto found = parts_.find(sibling.first);
+    if (found == parts_.end() || found->second.last != sibling.last) {
+      parts_.emplace(at.first, Held{at.last, std::move(part)});
+      return {};
+    }
+    std::optional<Part<Node>> other(std::move(found->second.part));
+    parts_.erase(found);
+    return other;
+  }
+  /// The part of a node, on the rank of its first block. All ranks go through the nodes in the same order, so that none waits for
+  /// a message that is sent later.
+  void reduce(const BlockRange& range, Part<Node>& part) {
+    if (range.last <= mine_.first || mine_.last <= range.first) return;
+    if (mine_.contains(range)) {
+      part = std::move(parts_.extract(range.first).mapped().part);
+      return;
+    }
+    const std::int64_t middle = range.middle();
+    const int left = owner_of(range.first, size_, all_.last), right = owner_of(middle, size_, all_.last);
+    Part<Node> other;
+    reduce({range.first, middle}, part);
+    reduce({middle, range.last}, left == rank_ ? other : part);
+    if (rank_ == left) {
+      if (right != left) Unpacker(ranks_->receive(right))(other);
+      part.merge(std::move(other));
+    } else if (rank_ == right) {
+      Packer packer;
+      packer(part);
+      ranks_->send(left, packer.bytes);
+    }
+  }
+
+  Ranks* ranks_;
+  int rank_, size_;
+  BlockRange all_, mine_;
+  std::mutex mutex_;
+  std::map<std::int64_t, Held> parts_;  ///< by their first block
+};
+
+/// What the blocks of a call came to.
+template <class Node>
+struct Reduced {
+  Node node;                    ///< on rank 0, or on all; elsewhere it says nothing
+  bool interrupted = false;     ///< some rank was; the same on all
+  std::vector<RankTime> times;  ///< of the ranks that had blocks; the same on all
+};
+
+/// Makes nodes of `blocks` > 0 blocks and combines them. make(block, thread) is called from so many threads (0 to threads - 1) of
+/// every rank and may throw: the exception of the first block that failed is thrown on all ranks; alone (no ranks, or one), it is
+/// the original, else one of the library's. Node has `void merge(Node&& right)` and fields(). Alone or with `everywhere`, all ranks
+/// get the node.
+template <class Node, class Make>
+Reduced<Node> reduce(Ranks* ranks, int threads, std::int64_t blocks, bool everywhere, const Make& make) {
+  BlockTree<Node> tree(ranks, blocks);
+  const auto start = std::chrono::steady_clock::now();
+  std::atomic<std::int64_t> first_failure = blocks;  // blocks after it are not needed
+  const BlockRange mine = tree.mine();
+  for_blocks(mine.first, mine.last, threads, [&](std::int64_t block, int thread) {
+    Part<Node> part;
+    if (block < first_failure) {
+      try {
+        part.node = std::make_unique<Node>(make(block, thread));
+      } catch (...) {
+        part.failure = current_failure();
+        std::int64_t before = first_failure;
+        while (block < before && !first_failure.compare_exchange_weak(before, block)) {}
+      }
+    }
+    tree.add(block, std::move(part));
+  });
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  Part<Node> root = tree.root({first(ranks) ? 0 : ranks->rank(), mine.last - mine.first, seconds});
+  if (!alone(ranks)) {
+    std::unique_ptr<Node> kept;
+    if (!everywhere) kept = std::exchange(root.node, nullptr);
+    share(ranks, root);
+    if (!root.node) root.node = kept ? std::move(kept) : std::make_unique<Node>();
+  }
+  if (root.failure) rethrow(root.failure, alone(ranks));
+  return {std::move(*root.node), root.interrupted, std::move(root.times)};
+}
+
+}  // namespace detail
+}  // namespace stoat

@@ -1,0 +1,157 @@
+// The tree in which blocks are combined, on threads and ranks; and interruptions.
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include <stoat/driver/interruption.hpp>
+#include <stoat/driver/ranks.hpp>
+
+#include "local_ranks.hpp"
+
+using namespace stoat;
+
+namespace {
+
+/// Writes down in which order blocks were combined.
+struct Text {
+  std::string text;
+  void merge(Text&& right) { text = '(' + text + right.text + ')'; }
+  template <class A>
+  void fields(A& archive) {
+    archive(text);
+  }
+};
+Text letter(std::int64_t block, int) { return {std::string(1, static_cast<char>('a' + block))}; }
+
+/// The result, which must be that of every rank.
+std::string combined(int ranks, int threads, std::int64_t blocks) {
+  std::vector<std::string> texts(static_cast<std::size_t>(ranks));
+  local_ranks::run(ranks, [&](const std::shared_ptr<Ranks>& r) {
+    texts[static_cast<std::size_t>(r->rank())] = detail::reduce<Text>(r.get(), threads, blocks, true, letter).node.text;
+  });
+  for (const std::string& text : texts) CHECK(text == texts[0]);
+  return texts[0];
+}
+
+}  // namespace
+
+TEST_CASE("blocks are combined in a tree that depends on their number alone") {
+  CHECK(detail::reduce<Text>(nullptr, 1, 1, true, letter).node.text == "a");
+  CHECK(detail::reduce<Text>(nullptr, 1, 8, true, letter).node.text == "(((ab)(cd))((ef)(gh)))");
+  for (const std::int64_t blocks : {1, 2, 3, 5, 7, 8, 11, 16, 22, 26}) {
+    const std::string alone = detail::reduce<Text>(nullptr, 1, blocks, true, letter).node.text;
+    for (const int ranks : {1, 2, 3, 4, 7, 9})
+      for (const int threads : {1, 3}) CHECK_MESSAGE(combined(ranks, threads, blocks) == alone, ranks << ' ' << blocks);
+  }
+}
+
+TEST_CASE("blocks are dealt to ranks in balanced ranges") {
+  for (const std::int64_t blocks : {1, 2, 5, 64, 100})
+    for (const int ranks : {1, 2, 3, 7, 64}) {
+      std::int64_t next = 0;
+      for (int rank = 0; rank < ranks; ++rank) {
+        const detail::BlockRange r = detail::blocks_of(rank, ranks, blocks);
+        CHECK(r.first == next);
+        CHECK(std::abs(static_cast<double>(r.last - r.first) - static_cast<double>(blocks) / ranks) < 1);
+        for (std::int64_t b = r.first; b < r.last; ++b) CHECK(detail::owner_of(b, ranks, blocks) == rank);
+        next = r.last;
+      }
+      CHECK(next == blocks);
+    }
+}
+
+TEST_CASE("few nodes are held at a time") {
+  detail::BlockTree<Text> tree(nullptr, 1 << 12);
+  std::size_t most = 0;
+  for (std::int64_t b = 0; b < 1 << 12; ++b) {
+    tree.add(b, {.node = std::make_unique<Text>(), .failure = {}, .times = {}});
+    most = std::max(most, tree.held());
+  }
+  CHECK(most == 12);
+  CHECK(tree.held() == 1);
+}
+
+TEST_CASE("the first block that fails decides, on every rank") {
+  for (const int ranks : {1, 2, 3, 5}) {
+    std::vector<std::string> messages(static_cast<std::size_t>(ranks));
+    local_ranks::run(ranks, [&](const std::shared_ptr<Ranks>& r) {
+      const auto make = [](std::int64_t block, int) -> Text {
+        if (block == 9) throw InvalidArgument("block 9 is wrong");
+        if (block >= 11) throw std::runtime_error("block " + std::to_string(block));
+        return {"x"};
+      };
+      try {
+        detail::reduce<Text>(r.get(), 2, 16, false, make);
+      } catch (const InvalidArgument& error) { messages[static_cast<std::size_t>(r->rank())] = error.what(); }
+      // The ranks still understand each other.
+      CHECK(detail::reduce<Text>(r.get(), 2, 2, true, letter).node.text == "(ab)");
+    });
+    for (const std::string& message : messages) CHECK(message == "block 9 is wrong");
+  }
+  struct Own {};
+  CHECK_THROWS_AS(detail::reduce<Text>(nullptr, 2, 5, true, [](std::int64_t, int) -> Text { throw Own{}; }), Own);
+}
+
+TEST_CASE("what rank 0 makes goes to all ranks, and so does what it throws") {
+  local_ranks::run(3, [](const std::shared_ptr<Ranks>& r) {
+    const auto bytes = detail::from_first(r.get(), [&] { return Ranks::Bytes{static_cast<std::uint8_t>(7 + r->rank())}; });
+    CHECK(bytes == Ranks::Bytes{7});
+    CHECK_THROWS_WITH_AS(detail::from_first(r.get(), []() -> Ranks::Bytes { throw Refusal("no"); }), "no", Refusal);
+  });
+}
+
+TEST_CASE("a message that ends early is refused") {
+  detail::Packer packer;
+  std::vector<double> numbers = {1, 2};
+  Eigen::MatrixXd matrix = Eigen::MatrixXd::Ones(2, 3);
+  std::string text = "text";
+  packer(numbers, matrix, text);
+  for (std::size_t size = 0; size < packer.bytes.size(); ++size) {
+    detail::Unpacker unpacker(std::span(packer.bytes).first(size));
+    CHECK_THROWS_AS(unpacker(numbers, matrix, text), Error);
+  }
+  std::vector<double> n;
+  Eigen::MatrixXd m;
+  std::string t;
+  detail::Unpacker unpacker(packer.bytes);
+  unpacker(n, m, t);
+  CHECK(n == std::vector<double>{1, 2});
+  CHECK(m == Eigen::MatrixXd::Ones(2, 3));
+  CHECK(t == "text");
+}
+
+TEST_CASE("a slow rank is named") {
+  detail::RankTimes times;
+  times.add({{0, 10, 0.2}, {1, 10, 0.2}, {2, 10, 0.21}, {3, 10, 0.4}});
+  CHECK(times.note().empty());  // too short to tell
+  times.add({{0, 10, 0.2}, {1, 10, 0.2}, {2, 10, 0.21}, {3, 10, 1.24}});
+  CHECK(times.note() == "rank 3 took 4.1 times as long as the others, which waited 76 % of the time");
+  detail::RankTimes even;
+  even.add({{0, 10, 2.0}, {1, 5, 1.1}});
+  CHECK(even.note().empty());
+}
+
+TEST_CASE("the first signal is noted, the second one does what it always did") {
+  static int before = 0;
+  const auto old = std::signal(SIGTERM, [](int) { ++before; });
+  {
+    Interruption guard;
+    CHECK(!interrupted());
+    std::raise(SIGTERM);
+    CHECK(interrupted());
+    CHECK(before == 0);
+    {
+      Interruption inner;
+      CHECK(interrupted());
+    }
+    CHECK(interrupted());
+    std::raise(SIGTERM);
+    CHECK(before == 1);
+  }
+  CHECK(!interrupted());
+  std::raise(SIGTERM);
+  CHECK(before == 2);
+  std::signal(SIGTERM, old);
+}
