@@ -9,7 +9,7 @@
 
 #include <stoat/driver/enumerate.hpp>
 #include <stoat/driver/estimate.hpp>
-#include <stoat/estimators/auto.hpp>
+#include <stoat/estimators/dice.hpp>
 #include <stoat/estimators/disarm.hpp>
 #include <stoat/estimators/double_control_variate.hpp>
 #include <stoat/estimators/forward.hpp>
@@ -154,9 +154,22 @@ void check_edges(const Case& c, const Leaf& leaf) {
   CHECK((open - cut).norm() < 1e-10 * (1 + cut.norm()));
 }
 
+/// The Hessian times a direction, by central differences of gradients.
+Exact second_order(const Case& c, const Exact& truth, const Eigen::VectorXd& direction) {
+  const auto at = [&](double step) {
+    return enumerate(c.program, Eigen::VectorXd(c.theta + step * direction), {.tail = 1e-14}).gradient;
+  };
+  const double h = 2e-3;
+  Exact second;
+  second.value = truth.value;
+  second.gradient = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h);
+  return second;
+}
+
 /// Differences between the means of an estimator and the truth, over many programs.
 struct Tally {
   AnyEstimator estimator;
+  bool second_order = false;    ///< it estimates the Hessian times the direction, not the gradient
   double sum = 0, squares = 0;  ///< of differences along the gradient, in standard errors of other samples
   int programs = 0, refused = 0;
   int suspects = 0;  ///< programs whose difference had to be looked at twice
@@ -230,6 +243,7 @@ TEST_CASE("random programs: enumeration, its differences, and the mean of all re
 TEST_CASE("random programs: unbiased estimators") {
   // A difference above 4.5 standard errors must come again with other random numbers and 12, 144 and 1728 times the samples: of
   // normal means 7e-6 fall out each time. The means over all programs are off by 5 standard errors once in 1.7 million.
+  const Eigen::VectorXd direction = Eigen::Vector3d(0.5, -1, 0.25);
   std::vector<Tally> tallies;
   for (const AnyEstimator& e : {
            AnyEstimator(ScoreFunction{}),
@@ -256,14 +270,17 @@ TEST_CASE("random programs: unbiased estimators") {
            AnyEstimator(PerSite{Method::replay}),
            AnyEstimator(ForwardTriple{}),
            AnyEstimator(ForwardTriple{true, Flow::independent}),
+           AnyEstimator(Dice{direction, 1}),
        })
     tallies.push_back({e});
+  tallies.push_back({HessianVectorProduct{direction}, true});
   const std::uint64_t programs = amount("STOAT_FUZZ_PROGRAMS", 200);
   for (std::uint64_t number = 0; number < programs; ++number) {
     const Case c = make_case(number);
     const Exact truth = enumerate(c.program, c.theta, {.tail = 1e-14});
     // Each program meets a quarter of the estimators, and in turn all kinds of programs meet all of them.
-    for (std::size_t i = number / 5 % 4; i < tallies.size(); i += 4) compare(c, truth, number, tallies[i]);
+    for (std::size_t i = number / 5 % 4; i < tallies.size(); i += 4)
+      compare(c, tallies[i].second_order ? second_order(c, truth, direction) : truth, number, tallies[i]);
   }
   for (const Tally& t : tallies) {
     CAPTURE(t.estimator.name());
