@@ -49,12 +49,16 @@ void sample_order(const std::string& name, const Eigen::VectorXd& direction, Tra
   const auto* means = static_cast<const MeanCosts*>(context.learned);
   // E sum_c (cost - mean) factor + mean has the derivatives of the expected cost, of any order.
   S objective = 0;
-  for (std::size_t c = 0; c < draw.costs().size(); ++c) {
+  const std::size_t added = draw.costs().size();
+  for (std::size_t c = 0; c < added; ++c) {
     const auto& [cost, factor] = draw.costs()[c];
     objective += (cost - (means && c < means->added.size() ? means->added[c] : 0.0)) * factor;
   }
   draw.add(returned);
-  objective += (returned - (means ? means->returned : 0.0)) * draw.costs().back().second;
+  // Costs that this path did not add were 0: without their means there would be means on some paths only.
+  double rest = means ? means->returned : 0.0;
+  for (std::size_t c = added; means && c < means->added.size(); ++c) rest += means->added[c];
+  objective += (returned - rest) * draw.costs().back().second;
   trace.count(1 << depth, 1 << depth);
   if (draw.boundary()) trace.record(), detail::refuse_boundaries(trace, name.c_str());
   if (!objective.active()) return;

@@ -49,57 +49,32 @@ template <class T>
 void ScoreFunction::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
   const double f = static_cast<double>(trace.record(context.key(), Outcomes::constants));
   detail::refuse_boundaries(trace, "ScoreFunction");
+  // Which baseline it is must not depend on the run: costs may be added on some paths only. Pilot runs have decided.
+  const auto* means = static_cast<const MeansToGo*>(context.learned);
+  const double b = baseline == Baseline::none ? 0.0 : context.mean_cost;
+  std::vector<double>& to_go = costs_to_go();
+  trace.costs_to_go(to_go);
   trace.begin_sweep();
   trace.seed_cost(1);
-  if (trace.costs_added()) {
-    std::vector<double>& to_go = costs_to_go();
-    trace.costs_to_go(to_go);
-    const auto* means = static_cast<const MeansToGo*>(context.learned);
-    detail::seed_scores(trace, [&](std::size_t i) { return means ? to_go[i] - (*means)(i) : to_go[i]; });
-  } else {
-    const double b = baseline == Baseline::none ? 0.0 : context.mean_cost;
-    detail::seed_scores(trace, [&](std::size_t) { return f - b; });
-  }
+  detail::seed_scores(trace, [&](std::size_t i) { return to_go[i] - (means ? (*means)(i) : b); });
   trace.sweep(out.gradient);
   out.value = f;
 }
 
 // ---- LeaveOneOut ------------------------------------------------------------------------------------------------------
 
+namespace {
+
+/// One pass over the runs for as long as none of them adds a cost; false once one does.
+/// sum_k (f_k - mean f) s_k = sum_k (f_k - f_0) s_k - (mean f - f_0) sum_k s_k: no tape is kept.
 template <class T>
-void LeaveOneOut::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
-  if (runs < 2) throw InvalidArgument("LeaveOneOut: " + outside("runs", runs, "[2, infinity)"));
+bool leave_one_out_of_ends(Trace<T>& trace, const SampleContext& context, int runs, GradientDraw& out) {
   static thread_local Eigen::VectorXd scores;
-  std::vector<double>& to_go = costs_to_go();
   double first = 0, total = 0;
-  if (trace.record(context.key(0), Outcomes::constants), trace.costs_added()) {
-    // The costs to go of all runs first; then each run once more, with what the others say about its sites.
-    static thread_local std::vector<double> sum;
-    sum.clear();
-    for (int k = 0; k < runs; ++k) {
-      if (k > 0) trace.record(context.key(k), Outcomes::constants);
-      total += static_cast<double>(trace.cost());
-      trace.costs_to_go(to_go);
-      if (sum.size() < to_go.size()) sum.resize(to_go.size(), 0.0);
-      for (std::size_t i = 0; i < to_go.size(); ++i) sum[i] += to_go[i];
-    }
-    for (int k = 0; k < runs; ++k) {
-      trace.record(context.key(k), Outcomes::constants);
-      detail::refuse_boundaries(trace, "LeaveOneOut");
-      trace.costs_to_go(to_go);
-      trace.begin_sweep();
-      trace.seed_cost(static_cast<T>(1.0 / runs));
-      detail::seed_scores(trace, [&](std::size_t i) { return (to_go[i] - (sum[i] - to_go[i]) / (runs - 1)) / runs; });
-      trace.sweep(out.gradient);
-    }
-    out.value = total / runs;
-    return;
-  }
-  // sum_k (f_k - mean f) s_k = sum_k (f_k - f_0) s_k - (mean f - f_0) sum_k s_k: one pass, no tape is kept.
   scores.setZero(out.gradient.size());
   for (int k = 0; k < runs; ++k) {
-    if (k > 0) trace.record(context.key(k), Outcomes::constants);
-    const double f = static_cast<double>(trace.cost());
+    const double f = static_cast<double>(trace.record(context.key(k), Outcomes::constants));
+    if (trace.costs_added()) return false;
     if (k == 0) first = f;
     total += f;
     detail::refuse_boundaries(trace, "LeaveOneOut");
@@ -113,6 +88,47 @@ void LeaveOneOut::sample(Trace<T>& trace, const SampleContext& context, Gradient
   }
   out.value = total / runs;
   out.gradient -= (out.value - first) / (runs - 1) * scores;
+  return true;
+}
+
+/// The costs to go of all runs first; then each run once more, with what the others say about its sites. A run with fewer sites
+/// says what was left after its last one: where none of the others adds a cost, these are their costs, as above. What the baseline
+/// of a run is thus depends on the others alone.
+template <class T>
+void leave_one_out_of_costs_to_go(Trace<T>& trace, const SampleContext& context, int runs, GradientDraw& out) {
+  static thread_local std::vector<double> sum;
+  std::vector<double>& to_go = costs_to_go();
+  double total = 0, ends = 0;  // of the runs so far
+  sum.clear();
+  for (int k = 0; k < runs; ++k) {
+    const double f = static_cast<double>(trace.record(context.key(k), Outcomes::constants));
+    double end = f;
+    for (const auto& cost : trace.costs()) end -= cost.value;
+    trace.costs_to_go(to_go);
+    if (sum.size() < to_go.size()) sum.resize(to_go.size(), ends);
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += i < to_go.size() ? to_go[i] : end;
+    total += f, ends += end;
+  }
+  for (int k = 0; k < runs; ++k) {
+    trace.record(context.key(k), Outcomes::constants);
+    detail::refuse_boundaries(trace, "LeaveOneOut");
+    trace.costs_to_go(to_go);
+    trace.begin_sweep();
+    trace.seed_cost(static_cast<T>(1.0 / runs));
+    detail::seed_scores(trace, [&](std::size_t i) { return (to_go[i] - (sum[i] - to_go[i]) / (runs - 1)) / runs; });
+    trace.sweep(out.gradient);
+  }
+  out.value = total / runs;
+}
+
+}  // namespace
+
+template <class T>
+void LeaveOneOut::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
+  if (runs < 2) throw InvalidArgument("LeaveOneOut: " + outside("runs", runs, "[2, infinity)"));
+  if (leave_one_out_of_ends(trace, context, runs, out)) return;
+  out.gradient.setZero();
+  leave_one_out_of_costs_to_go(trace, context, runs, out);
 }
 
 // ---- ScoreFunctionCritic ----------------------------------------------------------------------------------------------

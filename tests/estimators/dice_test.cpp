@@ -92,6 +92,24 @@ TEST_CASE("over all outcomes of a program, derivatives of order 1 to 4 are exact
   }
 }
 
+TEST_CASE("a baseline of a cost that only some paths add is taken from all of them") {
+  // Found by random programs: where the cost was not added, its mean was not taken away either.
+  const auto sometimes = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    const auto first = draw(Bernoulli(logistic(t[0])));
+    if (first == 1) draw.cost(3 + t[1]);
+    if (draw(Bernoulli(logistic(t[1] - first))) == 1) draw.cost(square(1 + t[0]));
+    return 2.0 * first;
+  };
+  const Program<double> program = with_duals(sometimes);
+  const Eigen::VectorXd theta = Eigen::Vector2d(0.3, -0.4), v = Eigen::Vector2d(0.5, -1);
+  const auto gradient = [&](double t) { return enumerate(program, Eigen::VectorXd(theta + t * v)).gradient; };
+  for (int order = 1; order <= 2; ++order) {
+    CAPTURE(order);
+    const Eigen::VectorXd truth = central_difference(gradient, order - 1);
+    CHECK(largest_z(estimate(program, theta, Dice{v, order}, {.samples = 20'000, .seed = 8}), truth) < bound);
+  }
+}
+
 TEST_CASE("order 2 is the Hessian-vector product, and order 1 the score function without the costs before a draw") {
   const Program<double> program = with_duals<3>(Mixture{});
   const Eigen::VectorXd theta = mixture_theta(), v = Eigen::Vector3d(0.5, -1, 0.7);

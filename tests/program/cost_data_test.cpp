@@ -72,6 +72,27 @@ TEST_CASE("a cost added on the way counts like one returned at the end") {
   }
 }
 
+TEST_CASE("where only some paths add costs, the baseline of a run does not depend on it") {
+  // Found by random programs: the baseline was chosen by whether the run had added a cost.
+  const auto sometimes = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    S x = 3.0 * draw(Bernoulli(logistic(t[0])));
+    if (x > 0) draw.cost(1 + x);
+    const S y = draw(Bernoulli(logistic(t[1] - x)));
+    if (y > 0) draw.cost(2 * y - t[0]);
+    else if (draw(Bernoulli(logistic(t[1])))) x += 2;
+    return 5 + x;
+  };
+  const Eigen::Vector2d theta(-0.6, 0.8);
+  const Exact truth = enumerate(sometimes, theta);
+  for (const AnyEstimator& e : {AnyEstimator(ScoreFunction{}), AnyEstimator(ScoreFunction{Baseline::none}),
+                                AnyEstimator(LeaveOneOut{2}), AnyEstimator(LeaveOneOut{4}), AnyEstimator(ScoreFunctionCritic{})}) {
+    CAPTURE(e.name());
+    const Estimate r = estimate(sometimes, theta, e, {.samples = 40'000, .seed = 7});
+    CHECK(largest_z(r, truth.gradient) < bound);
+    CHECK(r.gradient_error.norm() < 0.05 * truth.gradient.norm());
+  }
+}
+
 TEST_CASE("a program over data averages over them and sees each once an epoch") {
   const std::vector<double> data = {0.5, -1, 2, 0.25, 1.5};
   const auto one = [data]<class S>(Sampler<S>& draw, const Vector<S>& t, std::size_t datum) -> S {

@@ -162,6 +162,22 @@ TEST_CASE("views are parts of their parent, not copies") {
   CHECK(copy.data() == v.data());
 }
 
+TEST_CASE("element-wise functions of a single row, whatever view it is") {
+  // Found by random expressions: the distance between its (missing) rows was taken for that between its elements.
+  check_function(
+      "a vector as a row", [](const auto& x) { return flat(tanh(x.as_columns(1).transpose())); }, numbers(5));
+  check_function(
+      "a single column, transposed", [](const auto& x) { return flat(tanh(x.matrix(0, 5, 1).transpose())); }, numbers(5));
+  check_function(
+      "a row of a row", [](const auto& x) { return flat(sin(x.matrix(0, 5, 1).transpose().block(0, 1, 1, 3))); }, numbers(5));
+  check_function(
+      "an outer product with it",
+      [](const auto& x) { return flat(x.head(3) * exp(Matrix<S<decltype(x)>>(x.tail(2).as_columns(1).transpose()))); }, numbers(5));
+  const Eigen::MatrixXd column = number_matrix(1000, 1);
+  const Matrix<double> row = sin(Matrix<double>(column).transpose());
+  CHECK((row.eigen() - column.transpose().array().sin().matrix()).norm() < 1e-13);
+}
+
 TEST_CASE("broadcasting along rows and columns") {
   const auto f = [](auto op) {
     return [op](const auto& x) { return flat(Matrix<S<decltype(x)>>(op(x.matrix(0, 2, 3), x.segment(6, 2), x.segment(8, 3)))); };

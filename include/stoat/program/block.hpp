@@ -39,7 +39,7 @@ class DiscreteBlock {
   operator Dense<S, C>() const { return scalars_; }
   /// Entry i, counted column by column, as an integer.
   std::int64_t value(Eigen::Index i) const {
-    const auto k = static_cast<std::int64_t>(stoat::value(scalars_[i]));
+    const auto k = static_cast<std::int64_t>(detail::base_value(stoat::value(scalars_[i])));
     if constexpr (is_var<S>) return sampler_->number(first_site_ + static_cast<std::size_t>(i), k);
     else return k;
   }

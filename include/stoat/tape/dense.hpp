@@ -293,8 +293,9 @@ class Dense {
   Dense<S, C> part(Eigen::Index offset, const detail::Layout& layout) const {
     Dense<S, C> d;
     d.values_ = values_ + offset;
-    d.layout_ = layout;
-    if constexpr (is_var<S>) d.place_ = {place_.first ? place_.first + static_cast<Index>(offset) : 0, place_.tag, layout};
+    // A single row or column without gaps may come with any distance the other way. Operations go by the usual one.
+    d.layout_ = layout.is_contiguous() ? detail::Layout::contiguous(layout.rows, layout.cols) : layout;
+    if constexpr (is_var<S>) d.place_ = {place_.first ? place_.first + static_cast<Index>(offset) : 0, place_.tag, d.layout_};
     else d.place_.owner = place_.owner;
     return d;
   }
