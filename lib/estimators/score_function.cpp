@@ -36,7 +36,7 @@ std::shared_ptr<const void> ScoreFunction::learn(Trace<T>& trace, const PilotCon
   std::vector<double> visits;
   std::vector<double>& to_go = costs_to_go();
   for (int k = 0; k < baseline_runs; ++k) {
-    trace.record(pilot.run(trace, static_cast<std::uint64_t>(k)), Outcomes::constants);
+    trace.record_in_segments(pilot.run(trace, static_cast<std::uint64_t>(k)), Outcomes::constants);
     if (!trace.costs_added()) return nullptr;  // the running mean of the cost is better: it goes on learning
     trace.costs_to_go(to_go);
     if (visits.size() < to_go.size()) visits.resize(to_go.size(), 0.0), means->mean.resize(to_go.size(), 0.0);
@@ -47,18 +47,21 @@ std::shared_ptr<const void> ScoreFunction::learn(Trace<T>& trace, const PilotCon
 
 template <class T>
 void ScoreFunction::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
-  const double f = static_cast<double>(trace.record(context.key(), Outcomes::constants));
+  const double f = static_cast<double>(trace.record_in_segments(context.key(), Outcomes::constants));
   detail::refuse_boundaries(trace, "ScoreFunction");
   trace.begin_sweep();
   trace.seed_cost(1);
   if (trace.costs_added()) {
-    std::vector<double>& to_go = costs_to_go();
-    trace.costs_to_go(to_go);
     const auto* means = static_cast<const MeansToGo*>(context.learned);
-    detail::seed_scores(trace, [&](std::size_t i) { return means ? to_go[i] - (*means)(i) : to_go[i]; });
+    trace.visit_sites([&trace, means](std::size_t first, std::size_t end) {
+      std::vector<double>& to_go = costs_to_go();
+      trace.costs_to_go(first, end, to_go);
+      detail::seed_scores(trace, first, end,
+                          [&](std::size_t i) { return means ? to_go[i - first] - (*means)(i) : to_go[i - first]; });
+    });
   } else {
-    const double b = baseline == Baseline::none ? 0.0 : context.mean_cost;
-    detail::seed_scores(trace, [&](std::size_t) { return f - b; });
+    const double noise = f - (baseline == Baseline::none ? 0.0 : context.mean_cost);
+    detail::seed_scores(trace, [noise](std::size_t) { return noise; });
   }
   trace.sweep(out.gradient);
   out.value = f;
@@ -72,24 +75,30 @@ void LeaveOneOut::sample(Trace<T>& trace, const SampleContext& context, Gradient
   static thread_local Eigen::VectorXd scores;
   std::vector<double>& to_go = costs_to_go();
   double first = 0, total = 0;
-  if (trace.record(context.key(0), Outcomes::constants), trace.costs_added()) {
+  if (trace.record_in_segments(context.key(0), Outcomes::constants), trace.costs_added()) {
     // The costs to go of all runs first; then each run once more, with what the others say about its sites.
     static thread_local std::vector<double> sum;
     sum.clear();
     for (int k = 0; k < runs; ++k) {
-      if (k > 0) trace.record(context.key(k), Outcomes::constants);
+      if (k > 0) trace.record_in_segments(context.key(k), Outcomes::constants);
       total += static_cast<double>(trace.cost());
       trace.costs_to_go(to_go);
       if (sum.size() < to_go.size()) sum.resize(to_go.size(), 0.0);
       for (std::size_t i = 0; i < to_go.size(); ++i) sum[i] += to_go[i];
     }
     for (int k = 0; k < runs; ++k) {
-      trace.record(context.key(k), Outcomes::constants);
+      trace.record_in_segments(context.key(k), Outcomes::constants);
       detail::refuse_boundaries(trace, "LeaveOneOut");
-      trace.costs_to_go(to_go);
       trace.begin_sweep();
       trace.seed_cost(static_cast<T>(1.0 / runs));
-      detail::seed_scores(trace, [&](std::size_t i) { return (to_go[i] - (sum[i] - to_go[i]) / (runs - 1)) / runs; });
+      trace.visit_sites([&trace, this](std::size_t first, std::size_t end) {
+        std::vector<double>& own = costs_to_go();
+        trace.costs_to_go(first, end, own);
+        detail::seed_scores(trace, first, end, [&](std::size_t i) {
+          const double to_go = own[i - first];
+          return (to_go - (sum[i] - to_go) / (runs - 1)) / runs;
+        });
+      });
       trace.sweep(out.gradient);
     }
     out.value = total / runs;
@@ -98,14 +107,14 @@ void LeaveOneOut::sample(Trace<T>& trace, const SampleContext& context, Gradient
   // sum_k (f_k - mean f) s_k = sum_k (f_k - f_0) s_k - (mean f - f_0) sum_k s_k: one pass, no tape is kept.
   scores.setZero(out.gradient.size());
   for (int k = 0; k < runs; ++k) {
-    if (k > 0) trace.record(context.key(k), Outcomes::constants);
+    if (k > 0) trace.record_in_segments(context.key(k), Outcomes::constants);
     const double f = static_cast<double>(trace.cost());
     if (k == 0) first = f;
     total += f;
     detail::refuse_boundaries(trace, "LeaveOneOut");
     trace.begin_sweep();
     trace.seed_cost(static_cast<T>(1.0 / runs));
-    detail::seed_scores(trace, [&](std::size_t) { return (f - first) / (runs - 1); });
+    detail::seed_scores(trace, [noise = (f - first) / (runs - 1)](std::size_t) { return noise; });
     trace.sweep(out.gradient);
     trace.begin_sweep();
     detail::seed_scores(trace, [](std::size_t) { return 1.0; });

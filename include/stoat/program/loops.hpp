@@ -40,6 +40,12 @@ struct LoopOptions {
   /// Compares replays with reruns, so that a body that changes more than its state throws Error: once a run, and one replay in
   /// 64. By default in debug builds of the library.
   bool check = by_default();
+  /// Most bytes that a recording has of a loop at a time. 0: a loop is recorded as a whole, some 130 bytes a draw. Else a longer
+  /// one is recorded in segments, and once more in the sweep, one segment at a time (see segments.hpp): memory then holds one of
+  /// them and the states between them, up to the square root of what all of them would take. A state's variables must be visible:
+  /// members of structs without constructors, of containers, or what a member variables(f) calls f for. ScoreFunction, LeaveOneOut,
+  /// StraightThrough and SmoothedDerivative can do this; others throw Refusal once a loop takes more.
+  std::size_t recording = 0;
 
   static bool by_default();
 };

@@ -121,7 +121,10 @@ class Tape {
   }
   /// Forgets everything recorded after the mark. Memory is kept for reuse.
   void rewind(const Mark& mark);
-  void clear() { rewind(Mark{}); }
+  void clear() {
+    rewind(Mark{});
+    comparisons_ = {};
+  }
 
   /// Number of indices in use, the passive index 0 included.
   Index size() const { return next_; }
@@ -209,7 +212,9 @@ class Tape {
   void clear_adjoints(const Mark& from);
   T* adjoints() { return adjoints_; }
   const T* adjoints() const { return adjoints_; }
-  void reverse();
+  void reverse() { reverse(Mark{}); }
+  /// The same, down to the mark: what was recorded before it has its adjoints and does not pass them on.
+  void reverse(const Mark& until);
 
   /// Tangents in `lanes` directions at once: clear, seed inputs, forward(). A block without a Forward gives its outputs
   /// the tangent 1 in every lane ("may move").
