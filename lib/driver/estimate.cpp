@@ -135,7 +135,7 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
   } else if (estimator.uses_mean()) {
     for (std::uint64_t i = 0; i < pilot_runs; ++i) {
       traces_[0]->set_datum(deal(first_index + i));
-      mean_cost += static_cast<double>(traces_[0]->run({options.seed, memory_.pilots + i, Purpose::pilot})) /
+      mean_cost += static_cast<double>(traces_[0]->run({options.seed, memory_.pilots + i, Purpose::pilot}, theta)) /
                    static_cast<double>(pilot_runs);
     }
     memory_.pilots += pilot_runs;

@@ -172,6 +172,7 @@ void Descent::iterate() {
   Options sampling;
   sampling.samples = size_();
   sampling.seed = options_.seed;
+  sampling.loops = options_.loops;
   // Where the noise of the free coordinates is not that of theta's: the squared length of every draw, and its component along the
   // direction.
   const Constraints& constraints = options_.constraints;

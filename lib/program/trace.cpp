@@ -70,7 +70,7 @@ T Trace<T>::run(const RunKey& key, std::size_t replays) {
 
 template <class T>
 T Trace<T>::run(const RunKey& key, const Eigen::VectorX<T>& theta) {
-  replay_.begin({.key = key, .limit = max_draws_, .datum = datum_});
+  replay_.begin({.key = key, .limit = max_draws_, .datum = datum_, .forget = true});
   work_.runs += 1;
   return plain_cost(replay_, Vector<T>(theta));
 }

@@ -15,7 +15,6 @@ using namespace stoat;
 
 namespace {
 
-Eigen::VectorXd one(double x) { return Eigen::VectorXd::Constant(1, x); }
 Eigen::VectorXd three() { return Eigen::Vector3d(0.4, -0.3, 0.2); }
 
 /// A walk that its position turns back, and that pays for its position on the way.

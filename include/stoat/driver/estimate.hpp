@@ -34,7 +34,7 @@ struct Options {
   std::function<void(const Progress&)> progress{};
   bool covariance = false;           ///< of the gradient, too: d x d numbers, for up to 4096 parameters
   std::vector<std::string> names{};  ///< of the parameters, for reports; see Parameters::names()
-  LoopOptions loops{};               ///< how replays use the loops of draw.iterate
+  LoopOptions loops{};               ///< how replays and recordings use the loops of draw.iterate
 };
 
 /// Means over gradient draws with their standard errors.

@@ -39,6 +39,7 @@ struct MinimizeOptions {
   int threads = 0;       ///< 0: as many as OpenMP offers. The result is bit for bit the same for any number.
   double average = 0.2;  ///< theta is the mean over this last fraction of the iterations (Polyak); 0: the last iterate
   std::size_t max_draws = std::size_t{1} << 24;
+  LoopOptions loops{};  ///< how replays and recordings use the loops of draw.iterate
   std::function<void(int iteration, double value)> progress{};
 
   /// Larger than `samples`: the number of draws follows the gradient. After every iteration it moves, by at most a factor of 2, to

@@ -240,7 +240,7 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
     Site& s = at(site);
     if (mode_ == Outcomes::constants || s.count == 0) return S(outcome);
     use_node(s);
-    return S(static_cast<T>(outcome), s.node, tape_->tag());
+    return S(static_cast<T>(outcome), s.node, tape_->tag(s.node));
   }
   /// The unit vector of a label: `size` variables, each with an edge to its own probability.
   Vector<S> unit_vector(std::size_t site, std::int64_t label, Eigen::Index size) {
@@ -249,7 +249,7 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
     T* const values = tape_->arena().template allocate<T>(static_cast<std::size_t>(size));
     std::fill_n(values, size, T(0));
     values[label] = T(1);
-    return Vector<S>::on_tape(values, s.node, size, 1);
+    return Vector<S>::on_tape(values, s.node, tape_->tag(s.node), size, 1);
   }
 
  private:

@@ -39,6 +39,7 @@ struct DrawPlan {
   bool lowest = false;                       ///< afterwards: the lowest outcome of positive probability instead of a draw
   std::size_t limit = std::size_t{1} << 24;  ///< most draws of one run
   std::size_t datum = 0;                     ///< what draw.datum() says
+  bool forget = false;                       ///< outcomes and marks of iterations gone by
   const Coupling* coupling = nullptr;        ///< changes the uniform numbers
   std::vector<double>* chances = nullptr;    ///< gets the probability of outcome 1 of every site
 
@@ -248,6 +249,7 @@ class SamplerBase {
       follow(step == steps_);
     } else {
       boundary_ = boundaries_++;
+      if (plan_.forget) outcomes_.clear(), loops_.marks.clear();
       loops_.marks.push_back({site_, costs_added_, labels_used_});
     }
     boundary_key_ = key();

@@ -14,7 +14,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <ranges>
@@ -25,57 +24,13 @@
 
 #include <stoat/error.hpp>
 #include <stoat/program/loops.hpp>
+#include <stoat/program/members.hpp>
 #include <stoat/program/sampler_base.hpp>
 #include <stoat/tape/vector.hpp>
 
 namespace stoat::detail {
 
 // ---- the variables of a state -------------------------------------------------------------------------------------------
-
-/// Initialises a member of A of any class, but A itself and its bases.
-template <class A>
-struct AnyMember {
-  template <class B>
-    requires(!std::is_base_of_v<B, A>)
-  operator B() const {
-    std::abort();  // nobody calls it
-  }
-};
-template <class A, std::size_t... I>
-constexpr bool takes(std::index_sequence<I...>) {
-  return requires { A{(static_cast<void>(I), AnyMember<A>{})...}; };
-}
-template <class A, int N = 12>
-constexpr int most_taken() {
-  if constexpr (takes<A>(std::make_index_sequence<N>{})) return N;
-  else if constexpr (N > 0) return most_taken<A, N - 1>();
-  else return -1;
-}
-/// The number of members of an aggregate without bases, arrays and members that need an initialiser; -1 of anything else, and of
-/// one with more than 11.
-template <class A>
-constexpr int members_of() {
-  if constexpr (!std::is_aggregate_v<A>) {
-    return -1;
-  } else {
-    constexpr int n = most_taken<A>();
-    // An array takes several initialisers, and one pair of braces.
-    constexpr int braces = requires { A{{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}}; }
-    ? -1 : requires { A{{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}}; }
-    ? 11 : requires { A{{}, {}, {}, {}, {}, {}, {}, {}, {}, {}}; }
-    ? 10 : requires { A{{}, {}, {}, {}, {}, {}, {}, {}, {}}; }
-    ? 9 : requires { A{{}, {}, {}, {}, {}, {}, {}, {}}; }
-    ? 8 : requires { A{{}, {}, {}, {}, {}, {}, {}}; }
-    ? 7 : requires { A{{}, {}, {}, {}, {}, {}}; }
-    ? 6 : requires { A{{}, {}, {}, {}, {}}; }
-    ? 5 : requires { A{{}, {}, {}, {}}; }
-    ? 4 : requires { A{{}, {}, {}}; }
-    ? 3 : requires { A{{}, {}}; }
-    ? 2 : requires { A{{}}; }
-    ? 1 : 0;
-    return n == braces ? n : -1;
-  }
-}
 
 [[noreturn]] void hidden_variables();
 
@@ -101,45 +56,8 @@ void each_variable(X& x, const F& f) {
   } else if constexpr (requires { x.has_value() ? &*x : nullptr; }) {
     if (x.has_value()) each_variable(*x, f);
   } else {
-    constexpr int members = members_of<X>();
-    const auto all = [&](auto&... e) { (each_variable(e, f), ...); };
-    if constexpr (members < 0) {
-      hidden_variables();
-    } else if constexpr (members == 0) {
-    } else if constexpr (members == 1) {
-      auto& [a] = x;
-      all(a);
-    } else if constexpr (members == 2) {
-      auto& [a, b] = x;
-      all(a, b);
-    } else if constexpr (members == 3) {
-      auto& [a, b, c] = x;
-      all(a, b, c);
-    } else if constexpr (members == 4) {
-      auto& [a, b, c, d] = x;
-      all(a, b, c, d);
-    } else if constexpr (members == 5) {
-      auto& [a, b, c, d, e] = x;
-      all(a, b, c, d, e);
-    } else if constexpr (members == 6) {
-      auto& [a, b, c, d, e, g] = x;
-      all(a, b, c, d, e, g);
-    } else if constexpr (members == 7) {
-      auto& [a, b, c, d, e, g, h] = x;
-      all(a, b, c, d, e, g, h);
-    } else if constexpr (members == 8) {
-      auto& [a, b, c, d, e, g, h, i] = x;
-      all(a, b, c, d, e, g, h, i);
-    } else if constexpr (members == 9) {
-      auto& [a, b, c, d, e, g, h, i, j] = x;
-      all(a, b, c, d, e, g, h, i, j);
-    } else if constexpr (members == 10) {
-      auto& [a, b, c, d, e, g, h, i, j, k] = x;
-      all(a, b, c, d, e, g, h, i, j, k);
-    } else {
-      auto& [a, b, c, d, e, g, h, i, j, k, l] = x;
-      all(a, b, c, d, e, g, h, i, j, k, l);
-    }
+    const bool known = for_members(x, [&](auto&... members) { (each_variable(members, f), ...); });
+    if (!known) hidden_variables();
   }
 }
 

@@ -58,7 +58,7 @@ class Trace {
   /// A plain run; its outcomes and cost become the baseline of recordings and replays. `replays`: how many are to come, where
   /// that is known. The states of loops are kept for two or more, by this run or else before the second one.
   T run(const RunKey& key, std::size_t replays = 0);
-  /// A plain run at other parameters on the same keys.
+  /// The cost of a plain run at these parameters on these keys. Nothing else is kept of it.
   T run(const RunKey& key, const Eigen::VectorX<T>& theta);
   /// Records the baseline run again, forced to its outcomes.
   void record(Outcomes outcomes = Outcomes::variables);

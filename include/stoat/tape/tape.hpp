@@ -150,6 +150,13 @@ class Tape {
 
   /// The tag of variables recorded now. Every tape and every stretch recorded again after a rewind has its own.
   std::uint32_t tag() const { return tag_; }
+  /// The tag of the variable that has this index now, the present one for index 0.
+  std::uint32_t tag(Index index) const {
+    if (index == 0) return tag_;
+    auto stretch = stretches_.rbegin();
+    while (stretch->first > index) ++stretch;
+    return stretch->tag;
+  }
   /// True if a variable of this index and tag lives on this tape: not on another, not rewound since.
   bool owns(Index index, std::uint32_t tag) const;
 
