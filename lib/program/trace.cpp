@@ -178,9 +178,10 @@ void Trace<T>::reverse_segments() {
   const auto& loops = recorder_.segmented();
   double sites_again = 0;
   for (std::size_t l = loops.size(); l-- > 0;) {
-    tape_.reverse(loops[l].behind);
+    tape_.reverse(loops[l].end_mark);
     const T* const adjoints = tape_.adjoints();
-    if (std::any_of(adjoints + loops[l].after.next, adjoints + loops[l].behind.next, [](T a) { return a != T(0); }))
+    const T* const empty = adjoints + loops[l].before.tape.next;
+    if (std::any_of(empty, empty + loops[l].longest, [](T a) { return a != T(0); }))
       throw Error("draw.iterate: in run " + std::to_string(key_.run) + " what follows loop " + std::to_string(loops[l].number) +
                   " uses a variable of its body; the body of this loop changes something besides its state");
     const T* const end = adjoints + loops[l].end;

@@ -645,11 +645,15 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
     keep(loop, state);
     loop.first = loop.end;
     loop.end = loop.steps;
-    if (loop.first < loop.end) return true;
-    finish(loop, state);
-    return false;
+    if (loop.first == loop.end) {
+      finish(loop, state);
+      return false;
+    }
+    resume(segmented_.back(), segmented_.back().starts.size() - 1, state);
+    loop.bytes = recorded_bytes() + std::max(most_bytes_, kept_bytes_);
+    return true;
   }
-  /// Makes the present state a checkpoint, and goes on from there.
+  /// Makes the present state a checkpoint.
   template <class State>
   void keep(LoopRun<State>& loop, State& state) {
     if (!loop.known) {
@@ -677,13 +681,12 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
     segmented.starts.push_back(std::move(start));
     segmented.longest = std::max<std::size_t>(segmented.longest, tape_->size() - loop.before.tape.next);
     for (const Site& s : std::span(log_).subspan(loop.before.log)) forgotten_.note(s);
-    resume(segmented, segmented.starts.size() - 1, state);
-    loop.bytes = recorded_bytes() + std::max(most_bytes_, kept_bytes_);
   }
-  /// Goes on from a checkpoint: the state has its values as new variables.
+  /// Goes on from a checkpoint: the state has its values as new variables, behind so many empty places of the tape.
   template <class State>
-  void resume(const Segmented& segmented, std::size_t k, State& state) {
+  void resume(const Segmented& segmented, std::size_t k, State& state, std::size_t empty = 0) {
     rewind(segmented.before);
+    if (empty > 0) tape_->inputs(empty);
     const Start& start = segmented.starts[k];
     this->go_to(start.place);
     blocks_ = start.blocks;
@@ -717,12 +720,9 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
   template <class State>
   void finish(LoopRun<State>& loop, State& state) {
     Segmented& segmented = segmented_[next_++];
-    const std::size_t last = segmented.starts.size() - 1;
-    if (again_) resume(segmented, last, state);  // else it did
+    resume(segmented, segmented.starts.size() - 1, state, segmented.longest);
     segmented.end = first_;
-    segmented.after = tape_->mark();
-    if (segmented.longest > active_) tape_->inputs(segmented.longest - active_);
-    segmented.behind = tape_->mark();
+    segmented.end_mark = tape_->mark();
     loop.first = loop.end = loop.steps;
   }
   /// Goes to the start of a segment.

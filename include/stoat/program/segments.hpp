@@ -96,10 +96,11 @@ struct SegmentedLoop {
   std::uint32_t blocks = 0;        ///< up to there
   std::vector<Start> starts;       ///< of all segments but the first, and the end
   std::unique_ptr<States> states;  ///< at these
-  std::size_t longest = 0;         ///< most variables of a segment
-  typename Tape<T>::Mark after;    ///< behind the variables of the state after the loop, and ...
-  typename Tape<T>::Mark behind;   ///< ... behind as many as a segment had: those of a segment are never those of what follows
-  Index end = 0;                   ///< the first variable of the state after the loop
+  /// Most variables of a segment. As many places of the tape stay empty behind what was there before the loop: a variable of a
+  /// segment that the body let escape is then never taken for one of what follows.
+  std::size_t longest = 0;
+  Index end = 0;                    ///< the first variable of the state after the loop ...
+  typename Tape<T>::Mark end_mark;  ///< ... and where the last one is followed by others
 };
 
 }  // namespace stoat::detail
