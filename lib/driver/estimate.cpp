@@ -298,7 +298,7 @@ void MonteCarlo<T>::prepare(const Eigen::VectorX<T>& theta, const AnyEstimator& 
     for (std::uint64_t i = 0; i < pilot_runs; ++i) {
       trace.set_datum(worker.deal(seed, first_index + i));
       state.mean_cost +=
-          static_cast<double>(trace.run({seed, memory_.pilots + i, Purpose::pilot})) / static_cast<double>(pilot_runs);
+          static_cast<double>(trace.run({seed, memory_.pilots + i, Purpose::pilot}, theta)) / static_cast<double>(pilot_runs);
     }
     memory_.pilots += pilot_runs;
     state.pilot += trace.take_work();

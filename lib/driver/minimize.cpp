@@ -182,6 +182,7 @@ bool Descent::iterate() {
   sampling.samples = size_();
   sampling.seed = options_.seed;
   sampling.display = Display::none;
+  sampling.loops = options_.loops;
   // Where the noise of the free coordinates is not that of theta's: the squared length of every draw, and its component along the
   // direction.
   const Constraints& constraints = options_.constraints;

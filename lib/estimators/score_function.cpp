@@ -36,7 +36,7 @@ std::shared_ptr<const void> ScoreFunction::learn(Trace<T>& trace, const PilotCon
   std::vector<double> visits;
   std::vector<double>& to_go = costs_to_go();
   for (int k = 0; k < baseline_runs; ++k) {
-    trace.record(pilot.run(trace, static_cast<std::uint64_t>(k)), Outcomes::constants);
+    trace.record_in_segments(pilot.run(trace, static_cast<std::uint64_t>(k)), Outcomes::constants);
     if (!trace.costs_added()) return nullptr;  // the running mean of the cost is better: it goes on learning
     trace.costs_to_go(to_go);
     if (visits.size() < to_go.size()) visits.resize(to_go.size(), 0.0), means->mean.resize(to_go.size(), 0.0);
@@ -47,16 +47,18 @@ std::shared_ptr<const void> ScoreFunction::learn(Trace<T>& trace, const PilotCon
 
 template <class T>
 void ScoreFunction::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
-  const double f = static_cast<double>(trace.record(context.key(), Outcomes::constants));
+  const double f = static_cast<double>(trace.record_in_segments(context.key(), Outcomes::constants));
   detail::refuse_boundaries(trace, "ScoreFunction");
   // Which baseline it is must not depend on the run: costs may be added on some paths only. Pilot runs have decided.
   const auto* means = static_cast<const MeansToGo*>(context.learned);
   const double b = baseline == Baseline::none ? 0.0 : context.mean_cost;
-  std::vector<double>& to_go = costs_to_go();
-  trace.costs_to_go(to_go);
   trace.begin_sweep();
   trace.seed_cost(1);
-  detail::seed_scores(trace, [&](std::size_t i) { return to_go[i] - (means ? (*means)(i) : b); });
+  trace.visit_sites([&trace, means, b](std::size_t first, std::size_t end) {
+    std::vector<double>& to_go = costs_to_go();
+    trace.costs_to_go(first, end, to_go);
+    detail::seed_scores(trace, first, end, [&](std::size_t i) { return to_go[i - first] - (means ? (*means)(i) : b); });
+  });
   trace.sweep(out.gradient);
   out.value = f;
 }
@@ -73,14 +75,14 @@ bool leave_one_out_of_ends(Trace<T>& trace, const SampleContext& context, int ru
   double first = 0, total = 0;
   scores.setZero(out.gradient.size());
   for (int k = 0; k < runs; ++k) {
-    const double f = static_cast<double>(trace.record(context.key(k), Outcomes::constants));
+    const double f = static_cast<double>(trace.record_in_segments(context.key(k), Outcomes::constants));
     if (trace.costs_added()) return false;
     if (k == 0) first = f;
     total += f;
     detail::refuse_boundaries(trace, "LeaveOneOut");
     trace.begin_sweep();
     trace.seed_cost(static_cast<T>(1.0 / runs));
-    detail::seed_scores(trace, [&](std::size_t) { return (f - first) / (runs - 1); });
+    detail::seed_scores(trace, [noise = (f - first) / (runs - 1)](std::size_t) { return noise; });
     trace.sweep(out.gradient);
     trace.begin_sweep();
     detail::seed_scores(trace, [](std::size_t) { return 1.0; });
@@ -101,7 +103,7 @@ void leave_one_out_of_costs_to_go(Trace<T>& trace, const SampleContext& context,
   double total = 0, ends = 0;  // of the runs so far
   sum.clear();
   for (int k = 0; k < runs; ++k) {
-    const double f = static_cast<double>(trace.record(context.key(k), Outcomes::constants));
+    const double f = static_cast<double>(trace.record_in_segments(context.key(k), Outcomes::constants));
     double end = f;
     for (const auto& cost : trace.costs()) end -= cost.value;
     trace.costs_to_go(to_go);
@@ -110,12 +112,16 @@ void leave_one_out_of_costs_to_go(Trace<T>& trace, const SampleContext& context,
     total += f, ends += end;
   }
   for (int k = 0; k < runs; ++k) {
-    trace.record(context.key(k), Outcomes::constants);
+    trace.record_in_segments(context.key(k), Outcomes::constants);
     detail::refuse_boundaries(trace, "LeaveOneOut");
-    trace.costs_to_go(to_go);
     trace.begin_sweep();
     trace.seed_cost(static_cast<T>(1.0 / runs));
-    detail::seed_scores(trace, [&](std::size_t i) { return (to_go[i] - (sum[i] - to_go[i]) / (runs - 1)) / runs; });
+    trace.visit_sites([&trace, runs](std::size_t first, std::size_t last) {
+      std::vector<double>& own = costs_to_go();
+      trace.costs_to_go(first, last, own);
+      detail::seed_scores(trace, first, last,
+                          [&](std::size_t i) { return (own[i - first] - (sum[i] - own[i - first]) / (runs - 1)) / runs; });
+    });
     trace.sweep(out.gradient);
   }
   out.value = total / runs;

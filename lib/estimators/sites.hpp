@@ -55,14 +55,16 @@ void refuse_boundary(Trace<T>& trace, std::size_t i, const char* name) {
 
 template <class T>
 void refuse_boundaries(Trace<T>& trace, const char* name) {
-  for (std::size_t i = 0; i < trace.sites(); ++i) refuse_boundary(trace, i, name);
+  trace.visit_sites([&trace, name](std::size_t first, std::size_t end) {
+    for (std::size_t i = first; i < end; ++i) refuse_boundary(trace, i, name);
+  });
 }
 
-/// Adds weight(i) * d log P(x_i) to the adjoints of the parameters of every site i.
+/// Adds weight(i) * d log P(x_i) to the adjoints of the parameters of the sites i = first, ..., end - 1.
 template <class T, class Weigh>
-void seed_scores(Trace<T>& trace, const Weigh& weight) {
+void seed_scores(Trace<T>& trace, std::size_t first, std::size_t end, const Weigh& weight) {
   static thread_local std::vector<double> score;
-  for (std::size_t i = 0; i < trace.sites(); ++i) {
+  for (std::size_t i = first; i < end; ++i) {
     const Site& s = trace.site(i);
     if (s.count == 0) continue;
     score.resize(s.count);
@@ -71,6 +73,11 @@ void seed_scores(Trace<T>& trace, const Weigh& weight) {
     for (std::uint32_t j = 0; j < s.count; ++j)
       if (score[j] != 0) trace.seed(i, j, static_cast<T>(a * score[j]));
   }
+}
+/// The same for all sites, those in segments included.
+template <class T, class Weigh>
+void seed_scores(Trace<T>& trace, const Weigh& weight) {
+  trace.visit_sites([&trace, weight](std::size_t first, std::size_t end) { seed_scores(trace, first, end, weight); });
 }
 
 /// "UnorderedSet(4)", "UnorderedSet(all)"

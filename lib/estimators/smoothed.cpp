@@ -7,7 +7,7 @@ namespace {
 
 template <class T, class Rule>
 void open_sweep(Trace<T>& trace, const SampleContext& context, const Rule& rule, GradientDraw& out) {
-  out.value = static_cast<double>(trace.record(context.key(), Outcomes::variables));
+  out.value = static_cast<double>(trace.record_in_segments(context.key(), Outcomes::variables));
   trace.open(rule);
   trace.begin_sweep();
   trace.seed_cost(1);

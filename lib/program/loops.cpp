@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <stoat/program/segments.hpp>
+
 namespace stoat {
 
 bool LoopOptions::by_default() {
@@ -13,6 +15,13 @@ bool LoopOptions::by_default() {
 }
 
 namespace detail {
+
+void hidden_variables() {
+  throw Refusal(
+      "draw.iterate: to record this loop in segments, the variables of its state must be visible: scalars, vectors, containers, "
+      "structs of up to 11 of them without constructors, or what a member variables(f) calls f with; else set "
+      "LoopOptions::recording = 0");
+}
 
 void Checkpoints::begin(std::size_t memory) {
   memory_ = memory;

@@ -18,7 +18,7 @@ void SamplerBase::begin(const DrawPlan& plan) {
   skips_.clear();
   loop_ = 0;
   in_loop_ = rejoined_ = fresh_ = false;
-  boundary_ = new_boundaries_ = known_steps_ = 0;
+  boundary_ = boundaries_ = new_boundaries_ = known_steps_ = 0;
   boundary_key_ = no_site;
   costs_added_ = labels_used_ = 0;
   skipped_labels_ = 0;
@@ -26,6 +26,16 @@ void SamplerBase::begin(const DrawPlan& plan) {
   shift_ = 0;
   keys_end_ = plan.loops ? plan.loops->marks.front().sites : no_site;
   next_fresh_ = plan.sites;
+}
+
+void SamplerBase::go_to(const detail::Place& place) {
+  site_ = place.site;
+  boundaries_ = place.boundaries;
+  labels_used_ = place.labels_used;
+  noisy_ = place.noisy;
+  labels_ = place.labels;
+  outcomes_.clear();
+  loops_.marks.clear();
 }
 
 void SamplerBase::uniforms_of(std::size_t site, std::span<double> out) const {

@@ -70,16 +70,19 @@ T Trace<T>::run(const RunKey& key, std::size_t replays) {
 
 template <class T>
 T Trace<T>::run(const RunKey& key, const Eigen::VectorX<T>& theta) {
-  replay_.begin({.key = key, .limit = max_draws_, .datum = datum_});
+  replay_.begin({.key = key, .limit = max_draws_, .datum = datum_, .forget = true});
   work_.runs += 1;
   return plain_cost(replay_, Vector<T>(theta));
 }
 
 template <class T>
-void Trace<T>::record_plan(const DrawPlan& plan, Outcomes outcomes, Relaxation<T>* relaxation) {
+void Trace<T>::record_plan(const DrawPlan& plan, Outcomes outcomes, Relaxation<T>* relaxation, bool segments) {
   typename Tape<T>::Use use(tape_);
   tape_.clear();
-  recorder_.begin(plan, tape_, outcomes, relaxation);
+  rules_.clear();
+  open_sites_ = nullptr;
+  swept_ = false;
+  recorder_.begin(plan, tape_, outcomes, relaxation, loop_options_.recording, segments);
   const Vector<Var<T>> theta = variables(tape_, theta_);
   Var<T> cost = program_(recorder_, theta);
   if (costs_added()) cost += recorder_.added_cost();
@@ -89,10 +92,10 @@ void Trace<T>::record_plan(const DrawPlan& plan, Outcomes outcomes, Relaxation<T
   work_.runs += 1;
   notes_.recordings += 1;
   notes_.sites += sites();
-  for (const Site& s : recorder_.log()) {
-    notes_.numbers += s.number && s.count > 0;
-    notes_.variables += s.node != 0;
-  }
+  auto noted = recorder_.forgotten();
+  for (const Site& s : recorder_.log()) noted.note(s);
+  notes_.numbers += noted.numbers;
+  notes_.variables += noted.variables;
   if (tape_.comparisons().count > 0) {
     notes_.comparisons += tape_.comparisons().count;
     notes_.first_comparison = std::min(notes_.first_comparison, tape_.comparisons().first);
@@ -122,6 +125,76 @@ T Trace<T>::record(const RunKey& key, Outcomes outcomes) {
   key_ = key;
   record_plan({.key = key, .limit = max_draws_, .datum = datum_}, outcomes);
   return cost_ = recorded_cost_;
+}
+
+template <class T>
+T Trace<T>::record_in_segments(const RunKey& key, Outcomes outcomes) {
+  key_ = key;
+  record_plan({.key = key, .limit = max_draws_, .datum = datum_}, outcomes, nullptr,
+              outcomes == Outcomes::constants || outcomes == Outcomes::variables);
+  return cost_ = recorded_cost_;
+}
+
+template <class T>
+void Trace<T>::record_again(std::size_t target, std::vector<T> adjoint) {
+  typename Tape<T>::Use use(tape_);
+  tape_.clear();
+  recorder_.begin_again(target, std::move(adjoint), [this](std::size_t first, std::size_t end) {
+    if (open_sites_) open_sites_(recorder_.segment());
+    for (const detail::SiteRule& rule : rules_) rule(first, end);
+  });
+  const Vector<Var<T>> theta = variables(tape_, theta_);
+  Var<T> cost = program_(recorder_, theta);
+  if (costs_added()) cost += recorder_.added_cost();
+  if (cost.value() != recorded_cost_ || cost.index() != cost_index_)
+    throw Error(
+        "run " + std::to_string(key_.run) + " was recorded with the cost " + digits(recorded_cost_) +
+        " and, once more for its loops in segments, with " + digits(cost.value()) +
+        "; the body of a loop changes something besides its state, or the program depends on more than theta and its draws");
+}
+
+template <class T>
+void Trace<T>::visit_sites(const detail::SiteRule& rule) {
+  std::size_t first = 0;
+  for (const detail::SiteGap& gap : recorder_.gaps()) {
+    if (first < gap.begin) rule(first, gap.begin);
+    first = gap.end;
+  }
+  if (first < sites()) rule(first, sites());
+  if (!recorder_.segmented().empty()) rules_.push_back(rule);
+}
+
+template <class T>
+void Trace<T>::begin_sweep() {
+  if (std::exchange(swept_, false)) {
+    record_again(no_site, {});
+    if (open_sites_) open_sites_(recorder_.log());
+  }
+  tape_.clear_adjoints();
+}
+
+template <class T>
+void Trace<T>::reverse_segments() {
+  const auto& loops = recorder_.segmented();
+  double sites_again = 0;
+  for (std::size_t l = loops.size(); l-- > 0;) {
+    tape_.reverse(loops[l].end_mark);
+    const T* const adjoints = tape_.adjoints();
+    const T* const empty = adjoints + loops[l].before.tape.next;
+    if (std::any_of(empty, empty + loops[l].longest, [](T a) { return a != T(0); }))
+      throw Error("draw.iterate: in run " + std::to_string(key_.run) + " what follows loop " + std::to_string(loops[l].number) +
+                  " uses a variable of its body; the body of this loop changes something besides its state");
+    const T* const end = adjoints + loops[l].end;
+    record_again(l, std::vector<T>(end, end + loops[l].starts.back().active));
+    recorder_.rewind(l);
+    if (open_sites_) open_sites_(recorder_.log());
+    sites_again += static_cast<double>(loops[l].starts.back().place.site - loops[l].place.site);
+  }
+  tape_.adjoints()[0] = 0;
+  tape_.reverse();
+  rules_.clear();
+  swept_ = true;
+  work_.runs += sites_again / static_cast<double>(std::max<std::size_t>(sites(), 1));
 }
 
 template <class T>
@@ -272,13 +345,13 @@ T Trace<T>::replay(std::size_t forced, const Coupling& coupling) {
 }
 
 template <class T>
-void Trace<T>::costs_to_go(std::vector<double>& out) const {
-  out.assign(sites(), static_cast<double>(recorded_cost_));
-  double before = 0;
-  auto cost = recorder_.costs().begin();
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    for (; cost != recorder_.costs().end() && cost->sites <= i; ++cost) before += cost->value;
-    out[i] -= before;
+void Trace<T>::costs_to_go(std::size_t first, std::size_t end, std::vector<double>& out) const {
+  out.assign(end - first, static_cast<double>(recorded_cost_));
+  const auto& costs = recorder_.costs();
+  auto cost = std::partition_point(costs.begin(), costs.end(), [&](const auto& c) { return c.sites <= first; });
+  for (std::size_t i = first; i < end; ++i) {
+    while (cost != costs.end() && cost->sites <= i) ++cost;
+    if (cost != costs.begin()) out[i - first] -= std::prev(cost)->total;
   }
 }
 
@@ -318,12 +391,14 @@ void Trace<T>::cut() {
       else if (s.node) std::fill_n(tape_.indices() + s.arguments, s.count, Argument{0});
     }
   open_ = false;
+  open_sites_ = nullptr;
 }
 
 template <class T>
 void Trace<T>::sweep(Eigen::VectorXd& gradient, double factor) {
   tape_.adjoints()[0] = 0;
-  tape_.reverse();
+  if (recorder_.segmented().empty()) tape_.reverse();
+  else reverse_segments();
   work_.sweeps += 1;
   for (Eigen::Index j = 0; j < theta_.size(); ++j) {
     const double g = static_cast<double>(tape_.adjoints()[1 + j]);
@@ -336,6 +411,7 @@ void Trace<T>::sweep(Eigen::VectorXd& gradient, double factor) {
 
 template <class T>
 void Trace<T>::tangents(const Eigen::Matrix<T, Eigen::Dynamic, 4>& directions) {
+  if (!recorder_.segmented().empty()) throw Error("Trace: tangents() of a recording in segments");
   tape_.clear_tangents();
   for (Eigen::Index j = 0; j < theta_.size(); ++j)
     for (int l = 0; l < 4; ++l) tape_.tangents()[1 + j][l] = directions(j, l);
@@ -363,14 +439,32 @@ double Trace<T>::importance(std::size_t i, std::span<const Weight> weights) cons
 template <class T>
 bool Trace<T>::moves(std::size_t site, std::span<const Weight> weights) {
   cut();
-  begin_sweep();
+  const bool segments = !recorder_.segmented().empty();
+  std::vector<T> kept;
+  if (segments) {  // a sweep that has come to one of them goes on with its adjoints afterwards
+    tape_.clear_adjoints(tape_.mark());
+    kept.assign(tape_.adjoints(), tape_.adjoints() + tape_.size());
+  }
+  tape_.clear_adjoints();
   for (const Weight& w : weights) seed(site, w.parameter, static_cast<T>(w.value));
   tape_.adjoints()[0] = 0;
   tape_.reverse();
   work_.sweeps += 1;
-  for (Eigen::Index j = 0; j < theta_.size(); ++j)
-    if (tape_.adjoints()[1 + j] != T(0)) return true;
-  return false;
+  const auto any = [this](Index first, std::size_t n) {
+    const T* const adjoints = tape_.adjoints() + first;
+    return std::any_of(adjoints, adjoints + n, [](T a) { return a != T(0); });
+  };
+  const bool moved = any(1, static_cast<std::size_t>(theta_.size()));
+  if (!segments) return moved;
+  bool unknown = false;
+  for (const auto& [first, n] : recorder_.checkpoints()) unknown = unknown || any(first, n);
+  std::copy(kept.begin(), kept.end(), tape_.adjoints());
+  if (unknown && !moved)
+    throw Refusal("whether theta moves the " + std::string(this->site(site).law->name) + " draw of site " + std::to_string(site) +
+                  " (run " + std::to_string(key_.run) +
+                  ") cannot be told in a recording in segments, for its parameters depend on an earlier segment; set "
+                  "LoopOptions::recording = 0");
+  return moved;
 }
 
 template class Trace<float>;

@@ -233,7 +233,6 @@ void Tape<T>::rewind(const Mark& mark) {
   blocks_.resize(mark.blocks);
   kept_.resize(mark.kept);
   arena_.rewind(mark.arena);
-  comparisons_ = {};
   swept_ = std::min(swept_, next_);
   if (anything) {
     while (!stretches_.empty() && stretches_.back().first >= next_) stretches_.pop_back();
@@ -283,19 +282,19 @@ void Tape<T>::clear_adjoints(const Mark& from) {
 }
 
 template <class T>
-void Tape<T>::reverse() {
+void Tape<T>::reverse(const Mark& until) {
   T* const adjoints = adjoints_;
   const Partial<T>* const partials = partials_;
   const Argument* const arguments = indices_;
   const Count* const counts = counts_;
   Index index = next_;
   std::size_t argument = arguments_;
-  const auto statements = [&](Index until) {
-    if (index == until) return;
+  const auto statements = [&](Index end) {
+    if (index == end) return;
     // The adjoint of the next statement is carried in a register if this one passes something on to it: a chain of
     // statements would otherwise wait for each store to be read back.
     T adjoint = adjoints[index - 1];
-    while (index > until) {
+    while (index > end) {
       --index;
       const std::size_t count = counts[index];
       argument -= count;
@@ -316,13 +315,13 @@ void Tape<T>::reverse() {
       }
     }
   };
-  for (std::size_t b = blocks_.size(); b-- > 0;) {
+  for (std::size_t b = blocks_.size(); b-- > until.blocks;) {
     const Block& block = blocks_[b];
     statements(block.first + block.count);
     if (block.reverse) block.reverse(block.payload, adjoints);
     index = block.first;
   }
-  statements(1);
+  statements(until.next);
 }
 
 template <class T>

@@ -40,7 +40,7 @@ struct Options {
   std::function<void(const Progress&)> progress{};  ///< about every second, and at the end; on rank 0
   bool covariance = false;                          ///< of the gradient, too: d x d numbers, for up to 4096 parameters
   std::vector<std::string> names{};                 ///< of the parameters, for reports; see Parameters::names()
-  LoopOptions loops{};                              ///< how replays use the loops of draw.iterate
+  LoopOptions loops{};                              ///< how replays and recordings use the loops of draw.iterate
 
   /// A file to go on from: if it is there, sampling continues from it, with the bits of a call that was never interrupted, on any
   /// number of threads and ranks. It is replaced in one step, about every `checkpoint_every` seconds and at the end, by rank 0.

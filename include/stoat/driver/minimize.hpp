@@ -43,6 +43,7 @@ struct MinimizeOptions {
   std::shared_ptr<Ranks> ranks{};  ///< processes that share the draws of an iteration, with the same bits; none: this one alone
   double average = 0.2;            ///< theta is the mean over this last fraction of the iterations (Polyak); 0: the last iterate
   std::size_t max_draws = std::size_t{1} << 24;
+  LoopOptions loops{};                                          ///< how replays and recordings use the loops of draw.iterate
   std::function<void(int iteration, double value)> progress{};  ///< on rank 0
 
   /// Larger than `samples`: the number of draws follows the gradient. After every iteration it moves, by at most a factor of 2, to

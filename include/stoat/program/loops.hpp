@@ -14,6 +14,7 @@
 // LoopOptions::check finds such bodies. A running cost belongs in draw.cost(), since a state with it in hardly ever rejoins.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -25,6 +26,8 @@
 #include <utility>
 #include <vector>
 
+#include <stoat/program/members.hpp>
+
 namespace stoat {
 
 /// What a loop may carry from one iteration to the next: scalars, structs with a defaulted ==, std::vector, Vector<S>, Matrix<S>.
@@ -35,11 +38,17 @@ concept LoopState = std::copyable<State> && std::equality_comparable<State>;
 /// How replays use the loops of draw.iterate.
 struct LoopOptions {
   /// Most bytes of states that a thread keeps. If those of every iteration are more, it keeps every second one, every fourth, ...
-  /// A state counts with its size and that of its elements, a struct that owns memory with what a member bytes() says.
+  /// A state counts with its size and that of its elements and members, a class that owns memory with what a member bytes() says.
   std::size_t memory = std::size_t{64} << 20;
   /// Compares replays with reruns, so that a body that changes more than its state throws Error: once a run, and one replay in
   /// 64. By default in debug builds of the library.
   bool check = by_default();
+  /// Most bytes that a recording has of a loop at a time. 0: a loop is recorded as a whole, some 130 bytes a draw. Else a longer
+  /// one is recorded in segments, and once more in the sweep, one segment at a time (see segments.hpp): memory then holds one of
+  /// them and the states between them, up to the square root of what all of them would take. A state's variables must be visible:
+  /// members of structs without constructors, of containers, or what a member variables(f) calls f for. ScoreFunction, LeaveOneOut,
+  /// StraightThrough and SmoothedDerivative can do this; others throw Refusal once a loop takes more.
+  std::size_t recording = 0;
 
   static bool by_default();
 };
@@ -82,7 +91,9 @@ std::size_t bytes_of(const V& v) {
     for (const auto& x : v) sum += bytes_of(x);
     return sum;
   } else {
-    return sizeof(V);
+    std::size_t sum = 0;
+    const bool known = for_members(v, [&](const auto&... members) { sum = (std::size_t{0} + ... + bytes_of(members)); });
+    return known ? std::max(sum, sizeof(V)) : sizeof(V);
   }
 }
 

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -18,6 +21,7 @@
 #include <stoat/program/edges.hpp>
 #include <stoat/program/relaxation.hpp>
 #include <stoat/program/sampler_base.hpp>
+#include <stoat/program/segments.hpp>
 #include <stoat/program/site.hpp>
 
 namespace stoat {
@@ -119,32 +123,104 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
   void cost(const E& c) {
     const S added(c);
     cost_ += added;
-    costs_.push_back({site_, static_cast<double>(added.value())});
+    if (again_) return;  // they are known
+    const double value = static_cast<double>(added.value());
+    costs_.push_back({site_, value, (costs_.empty() ? 0.0 : costs_.back().total) + value});
   }
 
-  void begin(const DrawPlan& plan, Tape<T>& tape, Outcomes outcomes, Relaxation<T>* relaxation = nullptr) {
-    SamplerBase::begin(plan);
+  /// See SamplerBase::iterate, and segments.hpp.
+  template <class State, class Body>
+  void iterate(State& state, int steps, Body&& body) {
+    if constexpr (std::floating_point<T>) {
+      const bool outer = this->enter_loop(steps);
+      LoopRun<State> loop{.end = steps, .steps = steps};
+      if (outer && most_bytes_ > 0) open(loop, state);
+      do {  // one call of the body for loops of all kinds: they must round alike
+        for (int t = loop.first; t < loop.end;) {
+          if (outer) this->boundary(static_cast<std::size_t>(t));
+          body(state, t);
+          ++t;
+          if (loop.limited && t < loop.end && full(loop.bytes)) loop.end = t;
+        }
+      } while ((loop.limited || loop.known) && next(loop, state));
+      if (outer) this->leave_loop();
+    } else {
+      SamplerBase::iterate(state, steps, body);
+    }
+  }
+
+  /// A loop may take so many bytes (0: any number); segments: what to do with one that takes more.
+  void begin(const DrawPlan& plan, Tape<T>& tape, Outcomes outcomes, Relaxation<T>* relaxation = nullptr,
+             std::size_t most_bytes = 0, bool segments = false) {
     tape_ = &tape;
     mode_ = outcomes;
     relaxation_ = relaxation;
-    log_.clear();
-    parameters_.clear();
-    values_.clear();
+    most_bytes_ = most_bytes;
+    segments_ = segments;
+    segmented_.clear();
+    kept_bytes_ = 0;
+    forgotten_ = {};
     costs_.clear();
-    cost_ = 0;
-    blocks_ = 0;
-    tape.watch(&site_);
+    again_ = false;
+    restart(plan);
   }
 
-  /// A cost that was added when so many sites had been drawn.
+  /// A cost that was added when so many sites had been drawn, and what all up to it came to.
   struct Cost {
     std::size_t sites;
-    double value;
+    double value, total;
   };
   const std::vector<Cost>& costs() const { return costs_; }
   const S& added_cost() const { return cost_; }
 
-  std::vector<Site>& log() { return log_; }
+  // ---- loops in segments ------------------------------------------------------------------------------------------
+
+  /// The loops that were recorded in segments.
+  const std::vector<detail::SegmentedLoop<T>>& segmented() const { return segmented_; }
+  /// Records the run once more. In the segmented loop of this number, if there is one, the segments are recorded and swept, the
+  /// last one first: `adjoint` are the adjoints of the variables of the state after the loop, and rule is asked about the sites of
+  /// each.
+  void begin_again(std::size_t target, std::vector<T> adjoint, detail::SiteRule rule) {
+    again_ = true;
+    target_ = target;
+    adjoint_ = std::move(adjoint);
+    rule_ = std::move(rule);
+    restart(DrawPlan(this->plan()));
+  }
+  /// Forgets what was recorded from the loop of this number on.
+  void rewind(std::size_t loop) {
+    gaps_.resize(loop);
+    mind_gaps();
+    rewind(segmented_[loop].before);
+  }
+  /// The sites that are not at hand.
+  const std::vector<detail::SiteGap>& gaps() const { return gaps_; }
+  /// The sites of the present segment.
+  std::span<const Site> segment() const { return std::span(log_).subspan(segmented_[target_].before.log); }
+  /// Variables on the tape that stand for states after loops or at the start of the present segment, first and number.
+  std::vector<std::pair<Index, std::size_t>> checkpoints() const {
+    std::vector<std::pair<Index, std::size_t>> out;
+    for (std::size_t l = 0; l < gaps_.size(); ++l) {
+      const auto& loop = segmented_[l];
+      if (in_segment_ && l == target_) out.emplace_back(first_, active_);
+      else out.emplace_back(loop.end, loop.starts.back().active);
+    }
+    return out;
+  }
+  /// Of the sites in segments, how many had outcomes that were read as numbers or entered arithmetic.
+  struct Forgotten {
+    std::size_t numbers = 0, variables = 0;
+    void note(const Site& s) { numbers += s.number && s.count > 0, variables += s.node != 0 && !s.spare; }
+  };
+  const Forgotten& forgotten() const { return forgotten_; }
+
+  // ---- what was recorded ------------------------------------------------------------------------------------------
+
+  /// A site that is at hand; Error if it is not.
+  Site& at(std::size_t site) { return log_[position(site)]; }
+  const Site& at(std::size_t site) const { return log_[position(site)]; }
+
+  /// The sites that are at hand.
   const std::vector<Site>& log() const { return log_; }
   /// Tape indices of the sites' parameters, 0 where passive.
   const std::vector<Index>& parameters() const { return parameters_; }
@@ -152,37 +228,28 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
   std::int64_t number(std::size_t site, std::int64_t outcome) {
     if (mode_ == Outcomes::means) [[unlikely]]
       soft_as_number("MeanField", log_[site].law->name, site);
-    if (mode_ == Outcomes::relaxed && relaxation_->soft() && log_[site].count > 0) [[unlikely]]
-      soft_as_number(relaxation_->name(), log_[site].law->name, site);
-    log_[site].number = true;
+    Site& s = at(site);
+    if (mode_ == Outcomes::relaxed && relaxation_->soft() && s.count > 0) [[unlikely]]
+      soft_as_number(relaxation_->name(), s.law->name, site);
+    s.number = true;
     return outcome;
   }
   /// The outcome as a variable: recorded when first asked for, as a statement with one argument per parameter.
   S variable(std::size_t site, std::int64_t outcome) {
     if (mode_ == Outcomes::means || mode_ == Outcomes::relaxed) return values_[site];
-    Site& s = log_[site];
+    Site& s = at(site);
     if (mode_ == Outcomes::constants || s.count == 0) return S(outcome);
-    if (s.node == 0) {
-      if (s.count <= 255) {
-        const auto arguments = tape_->open_statement(s.count);
-        std::fill_n(arguments.partials, s.count, Partial<T>{});
-        std::fill_n(arguments.indices, s.count, Argument{});
-        s.node = arguments.index, s.arguments = arguments.first;
-      } else {
-        record_edges(std::span(&s, 1), 1, s.count);
-      }
-    }
-    return S(static_cast<T>(outcome), s.node, tape_->tag());
+    use_node(s);
+    return S(static_cast<T>(outcome), s.node, tape_->tag(s.node));
   }
   /// The unit vector of a label: `size` variables, each with an edge to its own probability.
   Vector<S> unit_vector(std::size_t site, std::int64_t label, Eigen::Index size) {
-    Site& s = log_[site];
-    if (mode_ == Outcomes::variables && s.count > 0 && s.node == 0)
-      record_edges(std::span(&s, 1), static_cast<std::size_t>(size), 1);
+    Site& s = at(site);
+    if (mode_ == Outcomes::variables && s.count > 0) use_node(s);
     T* const values = tape_->arena().template allocate<T>(static_cast<std::size_t>(size));
     std::fill_n(values, size, T(0));
     values[label] = T(1);
-    return Vector<S>::on_tape(values, s.node, size, 1);
+    return Vector<S>::on_tape(values, s.node, tape_->tag(s.node), size, 1);
   }
 
  private:
@@ -263,7 +330,7 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
         no_relaxation(relaxation_->name(), P::name);
       }
     }
-    return DiscreteBlock<S, C>(*this, first, Dense<S, C>::on_tape(values, record_edges(first), p.rows(), p.cols()));
+    return DiscreteBlock<S, C>(*this, first, Dense<S, C>::on_tape(values, record_edges(log_.size() - n), p.rows(), p.cols()));
   }
   template <class U>
   DiscreteBlock<S, 1> columns(const Matrix<U>& w) {
@@ -314,9 +381,27 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
             log_.size() - static_cast<std::size_t>(n - j), Vector<S>(stoat::log(p.col(j))), labels[static_cast<std::size_t>(j)]));
       return {*this, first, Vector<S>::generate(n, [&](Eigen::Index j) { return values_[first + static_cast<std::size_t>(j)]; })};
     }
-    return {*this, first, Vector<S>::on_tape(values, record_edges(first), n, 1)};
+    return {*this, first, Vector<S>::on_tape(values, record_edges(log_.size() - labels.size()), n, 1)};
   }
-  /// The outcomes of the sites from `first` on as the outputs of one operation, if they are to be variables. Returns the first.
+  /// The outcome of a site as a variable, or as one for each label.
+  void use_node(Site& s) {
+    if (s.spare) [[unlikely]]
+      s.spare = false;
+    if (s.node == 0) make_node(s);
+  }
+  void make_node(Site& s) {
+    if (s.law->one_hot) {
+      record_edges(std::span(&s, 1), s.count, 1);
+    } else if (s.count <= 255) {
+      const auto arguments = tape_->open_statement(s.count);
+      std::fill_n(arguments.partials, s.count, Partial<T>{});
+      std::fill_n(arguments.indices, s.count, Argument{});
+      s.node = arguments.index, s.arguments = arguments.first;
+    } else {
+      record_edges(std::span(&s, 1), 1, s.count);
+    }
+  }
+  /// The outcomes logged from position `first` on as the outputs of one operation, if they are to be variables. Returns the first.
   Index record_edges(std::size_t first) {
     if (first == log_.size() || log_[first].count == 0 || mode_ != Outcomes::variables) return 0;
     return record_edges(std::span(log_).subspan(first), log_.size() - first, log_[first].count);
@@ -413,7 +498,7 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
     if (!means.active()) return means;
     const auto n = static_cast<std::uint32_t>(means.size());
     for (std::uint32_t i = 0; i < (one_each ? n : 1); ++i)
-      log_[site + i].mean = means.first() + i, log_[site + i].means = one_each ? 1 : n;
+      at(site + i).mean = means.first() + i, at(site + i).means = one_each ? 1 : n;
     return means;
   }
   template <class P>
@@ -427,6 +512,285 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
     else return Vector<S>(law.on_tape().eigen().template cast<T>().eval());
   }
 
+  // ---- loops in segments ------------------------------------------------------------------------------------------
+
+  using Segmented = detail::SegmentedLoop<T>;
+  using Start = typename Segmented::Start;
+  using RecordedPlace = detail::RecordedPlace<T>;
+
+  /// A loop while it runs.
+  template <class State>
+  struct LoopRun {
+    int first = 0, end = 0, steps = 0;  ///< iterations to make now, and all of them
+    bool limited = false;               ///< to what may be recorded at a time
+    bool known = false;                 ///< recorded in segments before
+    std::size_t bytes = 0;              ///< at which the present segment ends
+    RecordedPlace before{};
+    detail::Place place{};
+    std::uint32_t blocks = 0;
+    std::optional<State> state{};  ///< before the loop, with ...
+    S cost{};                      ///< ... the cost
+    std::size_t segment = 0;
+    bool trial = false;  ///< of a segment, only to see whether it repeats itself
+  };
+
+  std::size_t position(std::size_t site) const {
+    if (site >= tail_) [[likely]]
+      return site - gap_;
+    return position_before(site);
+  }
+  std::size_t position_before(std::size_t site) const {
+    std::size_t gap = 0;
+    for (const detail::SiteGap& g : gaps_) {
+      if (site < g.begin) break;
+      if (site < g.end)
+        throw Refusal("site " + std::to_string(site) + " of run " + std::to_string(this->plan().key.run) +
+                      " is in a loop that was recorded in segments; set LoopOptions::recording = 0");
+      gap += g.end - g.begin;
+    }
+    return site - gap;
+  }
+  void mind_gaps() {
+    tail_ = gaps_.empty() ? 0 : gaps_.back().end;
+    gap_ = 0;
+    for (const detail::SiteGap& g : gaps_) gap_ += g.end - g.begin;
+  }
+
+  void restart(const DrawPlan& plan) {
+    SamplerBase::begin(plan);
+    log_.clear();
+    parameters_.clear();
+    values_.clear();
+    cost_ = 0;
+    blocks_ = 0;
+    gaps_.clear();
+    mind_gaps();
+    next_ = nodes_ = 0;
+    in_segment_ = false;
+    tape_->watch(&site_);
+  }
+  RecordedPlace here() const { return {tape_->mark(), log_.size(), parameters_.size()}; }
+  void rewind(const RecordedPlace& to) {
+    tape_->rewind(to.tape);
+    log_.resize(to.log);
+    parameters_.resize(to.parameters);
+    nodes_ = std::min(nodes_, to.log);
+  }
+  std::size_t recorded_bytes() const {
+    return tape_->arguments() * (sizeof(Partial<T>) + sizeof(Argument)) + tape_->size() * (sizeof(T) + 1) + tape_->arena().used() +
+           log_.size() * sizeof(Site) + parameters_.size() * sizeof(Index);
+  }
+  /// True if a segment has taken what it may.
+  bool full(std::size_t bytes) const {
+    if (recorded_bytes() < bytes) return false;
+    if (!segments_)
+      throw Refusal("a loop takes more than LoopOptions::recording = " + std::to_string(most_bytes_) + " bytes " + this->where() +
+                    "; recorded in segments it can be by ScoreFunction, LeaveOneOut, StraightThrough and SmoothedDerivative: take "
+                    "one of them, or set recording = 0");
+    return true;
+  }
+  /// What draws before a loop come to is recorded now: a body that asked for it first would do so in each of its segments.
+  void make_nodes() {
+    if (mode_ != Outcomes::variables) return;
+    for (; nodes_ < log_.size(); ++nodes_)
+      if (Site& s = log_[nodes_]; s.count > 0 && s.node == 0) make_node(s), s.spare = true;
+  }
+  template <class State>
+  static std::vector<T> values_of(State& state) {
+    std::vector<T> values;
+    detail::each_variable(state, [&](const auto& x) {
+      if constexpr (DenseLike<decltype(x)>) {
+        const auto dense = x.eigen();
+        for (Eigen::Index j = 0; j < dense.cols(); ++j)
+          for (Eigen::Index i = 0; i < dense.rows(); ++i) values.push_back(dense(i, j));
+      } else {
+        values.push_back(x.value());
+      }
+    });
+    return values;
+  }
+
+  template <class State>
+  void open(LoopRun<State>& loop, State& state) {
+    make_nodes();
+    loop.before = here();
+    loop.place = this->place();
+    loop.blocks = blocks_;
+    loop.bytes = recorded_bytes() + std::max(most_bytes_, kept_bytes_);
+    loop.limited = !again_;
+    if (!again_ || next_ == segmented_.size() || segmented_[next_].number != this->loop()) return;
+    const Segmented& known = segmented_[next_];
+    if (known.before.tape.next != loop.before.tape.next || known.before.tape.arguments != loop.before.tape.arguments ||
+        known.before.log != loop.before.log || known.place.site != site_ || known.starts.back().step != loop.steps)
+      another_path();
+    loop.known = true;
+    gaps_.push_back({site_, site_});
+    if (next_ != target_) return finish(loop, state);
+    loop.state = state;
+    loop.cost = cost_;
+    // One of the segments is recorded twice: a sum that the body keeps for itself would come out right if all ran once.
+    loop.trial = true;
+    start(loop, state, this->plan().key.run % known.starts.size());
+  }
+  [[noreturn]] void another_path() const {
+    throw Error("draw.iterate: run " + std::to_string(this->plan().key.run) + ", recorded again, came to loop " +
+                std::to_string(this->loop()) + " on another path; the program depends on more than theta and its draws " +
+                this->where());
+  }
+  /// After the iterations up to loop.end. False if they were the last.
+  template <class State>
+  bool next(LoopRun<State>& loop, State& state) {
+    if (again_) return back(loop, state);
+    if (loop.end == loop.steps && !loop.known) return false;  // it fitted
+    keep(loop, state);
+    loop.first = loop.end;
+    loop.end = loop.steps;
+    if (loop.first == loop.end) {
+      finish(loop, state);
+      return false;
+    }
+    resume(segmented_.back(), segmented_.back().starts.size() - 1, state);
+    loop.bytes = recorded_bytes() + std::max(most_bytes_, kept_bytes_);
+    return true;
+  }
+  /// Makes the present state a checkpoint.
+  template <class State>
+  void keep(LoopRun<State>& loop, State& state) {
+    if (!loop.known) {
+      loop.known = true;
+      Segmented fresh;
+      fresh.number = this->loop();
+      fresh.before = loop.before;
+      fresh.place = loop.place;
+      fresh.blocks = loop.blocks;
+      fresh.states = std::make_unique<detail::StatesOf<State>>();
+      segmented_.push_back(std::move(fresh));
+      gaps_.push_back({loop.place.site, site_});
+    }
+    Segmented& segmented = segmented_.back();
+    Start start{loop.end, this->place(), blocks_, cost_, values_of(state)};
+    detail::each_variable(state, [&](const auto& x) {
+      if (x.active()) {
+        if constexpr (DenseLike<decltype(x)>) start.active += static_cast<std::size_t>(x.size());
+        else start.active += 1;
+      }
+    });
+    start.active += cost_.active();
+    static_cast<detail::StatesOf<State>&>(*segmented.states).keep(state);
+    kept_bytes_ += sizeof(Start) + start.values.size() * sizeof(T) + detail::bytes_of(state);
+    segmented.starts.push_back(std::move(start));
+    segmented.longest = std::max<std::size_t>(segmented.longest, tape_->size() - loop.before.tape.next);
+    for (const Site& s : std::span(log_).subspan(loop.before.log)) forgotten_.note(s);
+  }
+  /// Goes on from a checkpoint: the state has its values as new variables, behind so many empty places of the tape.
+  template <class State>
+  void resume(const Segmented& segmented, std::size_t k, State& state, std::size_t empty = 0) {
+    rewind(segmented.before);
+    if (empty > 0) tape_->inputs(empty);
+    const Start& start = segmented.starts[k];
+    this->go_to(start.place);
+    blocks_ = start.blocks;
+    state = static_cast<const detail::StatesOf<State>&>(*segmented.states)[k];
+    cost_ = start.cost;
+    active_ = start.active;
+    first_ = active_ > 0 ? tape_->inputs(active_) : 0;
+    Index index = first_;
+    const T* value = start.values.data();
+    const auto renew = [&](auto& x) {
+      using X = std::remove_cvref_t<decltype(x)>;
+      if constexpr (DenseLike<X>) {
+        const auto n = static_cast<std::size_t>(x.size());
+        T* const values = tape_->arena().template allocate<T>(n);
+        std::copy_n(value, n, values);
+        const bool active = x.active();
+        x = X::on_tape(values, active ? index : 0, x.rows(), x.cols());
+        value += n;
+        if (active) index += static_cast<Index>(n);
+      } else {
+        if (x.active()) x = X(x.value(), index++, tape_->tag());
+        ++value;
+      }
+    };
+    detail::each_variable(state, renew);
+    renew(cost_);
+    gaps_.back() = {segmented.place.site, site_};
+    mind_gaps();
+  }
+  /// Goes on after the loop.
+  template <class State>
+  void finish(LoopRun<State>& loop, State& state) {
+    Segmented& segmented = segmented_[next_++];
+    resume(segmented, segmented.starts.size() - 1, state, segmented.longest);
+    segmented.end = first_;
+    segmented.end_mark = tape_->mark();
+    loop.first = loop.end = loop.steps;
+  }
+  /// Goes to the start of a segment.
+  template <class State>
+  void start(LoopRun<State>& loop, State& state, std::size_t segment) {
+    const Segmented& segmented = segmented_[next_];
+    loop.segment = segment;
+    if (segment > 0) {
+      resume(segmented, segment - 1, state);
+    } else {
+      rewind(segmented.before);
+      this->go_to(segmented.place);
+      blocks_ = segmented.blocks;
+      state = *loop.state;
+      cost_ = loop.cost;
+      active_ = 0;
+      gaps_.back() = {site_, site_};
+      mind_gaps();
+    }
+    loop.place.site = site_;
+    loop.first = segment > 0 ? segmented.starts[segment - 1].step : 0;
+    loop.end = segmented.starts[segment].step;
+  }
+  /// After a segment that was recorded again: its sweep, and the one before. False after the first of them.
+  template <class State>
+  bool back(LoopRun<State>& loop, State& state) {
+    if (loop.first == loop.end) return false;  // the loop was passed over
+    const Segmented& segmented = segmented_[next_];
+    const Start& end = segmented.starts[loop.segment];
+    const std::vector<T> values = values_of(state);
+    if (site_ != end.place.site || cost_.value() != end.cost.value() || values.size() != end.values.size() ||
+        (!values.empty() && std::memcmp(values.data(), end.values.data(), values.size() * sizeof(T)) != 0))
+      throw Error("draw.iterate: in run " + std::to_string(this->plan().key.run) + " the iterations " + std::to_string(loop.first) +
+                  " to " + std::to_string(loop.end - 1) + " of loop " + std::to_string(this->loop()) +
+                  ", recorded again, did not end in the same state; the body of this loop changes something besides its state, or "
+                  "the program depends on more than theta and its draws");
+    if (std::exchange(loop.trial, false)) {
+      start(loop, state, segmented.starts.size() - 1);
+      return true;
+    }
+    tape_->clear_adjoints(segmented.before.tape);
+    const T* adjoint = adjoint_.data();
+    const auto seed = [&](const auto& x) {
+      if (!x.active()) return;
+      if constexpr (DenseLike<decltype(x)>) {
+        for (Eigen::Index j = 0; j < x.cols(); ++j)
+          for (Eigen::Index i = 0; i < x.rows(); ++i) tape_->adjoints()[x(i, j).index()] += *adjoint++;
+      } else {
+        tape_->adjoints()[x.index()] += *adjoint++;
+      }
+    };
+    detail::each_variable(state, seed);
+    seed(cost_);
+    in_segment_ = true;
+    rule_(loop.place.site, site_);
+    in_segment_ = false;
+    tape_->adjoints()[0] = 0;
+    tape_->reverse(segmented.before.tape);
+    adjoint_.assign(tape_->adjoints() + first_, tape_->adjoints() + first_ + active_);
+    if (loop.segment == 0) {
+      gaps_.back() = {segmented.place.site, segmented.place.site};
+      finish(loop, state);
+      return false;
+    }
+    start(loop, state, loop.segment - 1);
+    return true;
+  }
+
   Tape<T>* tape_ = nullptr;
   Outcomes mode_ = Outcomes::variables;
   std::vector<Site> log_;
@@ -437,6 +801,23 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
   S cost_ = 0;
   std::vector<Cost> costs_;
   std::uint32_t blocks_ = 0;
+
+  std::size_t most_bytes_ = 0;
+  bool segments_ = false;
+  std::vector<Segmented> segmented_;
+  std::size_t kept_bytes_ = 0;
+  Forgotten forgotten_;
+  std::vector<detail::SiteGap> gaps_;
+  std::size_t tail_ = 0, gap_ = 0;  ///< the end of the last gap, and how many sites there are in all of them
+  std::size_t next_ = 0;            ///< segmented loops so far
+  std::size_t nodes_ = 0;           ///< sites whose outcomes are on the tape, if they are to be variables
+  Index first_ = 0;                 ///< variables of the state that the present segment started from ...
+  std::size_t active_ = 0;          ///< ... and how many
+  bool again_ = false;              ///< the run is recorded once more
+  std::size_t target_ = 0;
+  std::vector<T> adjoint_;
+  detail::SiteRule rule_;
+  bool in_segment_ = false;
 };
 
 template <class T>

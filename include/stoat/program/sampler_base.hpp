@@ -39,6 +39,7 @@ struct DrawPlan {
   bool lowest = false;                       ///< afterwards: the lowest outcome of positive probability instead of a draw
   std::size_t limit = std::size_t{1} << 24;  ///< most draws of one run
   std::size_t datum = 0;                     ///< what draw.datum() says
+  bool forget = false;                       ///< outcomes and marks of iterations gone by
   const Coupling* coupling = nullptr;        ///< changes the uniform numbers
   std::vector<double>* chances = nullptr;    ///< gets the probability of outcome 1 of every site
 
@@ -55,6 +56,15 @@ namespace detail {
 /// Outcomes that a replay took from the run without drawing them: from site `at` on, n outcomes of the run from site `from` on.
 struct Skip {
   std::size_t at, from, n;
+};
+
+/// What a run has come to, as far as later draws depend on it.
+struct Place {
+  std::size_t site = 0;
+  std::size_t boundaries = 0;  ///< starts of iterations and ends of loops so far
+  std::uint32_t labels_used = 0;
+  bool noisy = false;
+  std::unordered_map<std::uint64_t, std::uint32_t> labels{};  ///< how often each was used
 };
 
 }  // namespace detail
@@ -217,6 +227,11 @@ class SamplerBase {
 
   const DrawPlan& plan() const { return plan_; }
 
+  /// Where the run is, at the start of an iteration of a loop or at its end.
+  detail::Place place() const { return {site_, boundaries_, labels_used_, noisy_, labels_}; }
+  /// Goes on there. Only for runs that are no replays; what led there is forgotten, but for the number of loops.
+  void go_to(const detail::Place& place);
+
   // Loops. A boundary is the start of an iteration, or the end of a loop: the one after `steps` iterations.
 
   /// False if this loop is inside another.
@@ -233,7 +248,8 @@ class SamplerBase {
     } else if (plan_.loops) {
       follow(step == steps_);
     } else {
-      boundary_ = loops_.marks.size();
+      boundary_ = boundaries_++;
+      if (plan_.forget) outcomes_.clear(), loops_.marks.clear();
       loops_.marks.push_back({site_, costs_added_, labels_used_});
     }
     boundary_key_ = key();
@@ -304,6 +320,7 @@ class SamplerBase {
   std::vector<detail::Skip> skips_;
   std::size_t loop_ = 0;                           ///< number of the present loop or, between two, of the next
   std::size_t steps_ = 0;                          ///< of the present loop
+  std::size_t boundaries_ = 0;                     ///< of a run that is no replay, so far
   std::size_t known_first_ = 0, known_steps_ = 0;  ///< in a replay: first boundary and iterations of the run's same loop
   bool in_loop_ = false;
   std::size_t boundary_ = 0, boundary_key_ = no_site;  ///< the last boundary's stream of raw words, and where it is in use

@@ -157,6 +157,7 @@ struct Site {
   std::uint32_t block = 0;             ///< number of the block of draws that it came with, from 1 on; 0 if drawn alone
   Index node = 0;                      ///< the outcome as a variable, or the first of them, once arithmetic asked for it
   bool number = false;                 ///< read as bool or integer
+  bool spare = false;                  ///< no arithmetic has asked for the node yet
   Method method = Method::unspecified;
   std::optional<std::uint64_t> label{};  ///< if it was drawn with one
   std::size_t arguments = 0;             ///< position of the node's partials on the tape ...

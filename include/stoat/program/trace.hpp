@@ -7,6 +7,9 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
+#include <span>
+#include <vector>
 
 #include <Eigen/Core>
 
@@ -55,12 +58,15 @@ class Trace {
   /// A plain run; its outcomes and cost become the baseline of recordings and replays. `replays`: how many are to come, where
   /// that is known. The states of loops are kept for two or more, by this run or else before the second one.
   T run(const RunKey& key, std::size_t replays = 0);
-  /// A plain run at other parameters on the same keys.
+  /// The cost of a plain run at these parameters on these keys. Nothing else is kept of it.
   T run(const RunKey& key, const Eigen::VectorX<T>& theta);
   /// Records the baseline run again, forced to its outcomes.
   void record(Outcomes outcomes = Outcomes::variables);
   /// Records a run while drawing it: for estimators that make no replays. Returns its cost.
   T record(const RunKey& key, Outcomes outcomes = Outcomes::variables);
+  /// The same, but if LoopOptions::recording says so, loops of draw.iterate in segments (see segments.hpp). What is to be done at
+  /// sites then goes through visit_sites(), or open().
+  T record_in_segments(const RunKey& key, Outcomes outcomes = Outcomes::variables);
   /// The same with coins and labels relaxed.
   T record(const RunKey& key, Relaxation<T>& relaxation);
   /// Records the baseline run again, forced to its outcomes, with coins and labels relaxed. Returns the cost of the recording.
@@ -91,9 +97,15 @@ class Trace {
   bool costs_added() const { return !recorder_.costs().empty(); }
   const auto& costs() const { return recorder_.costs(); }
   /// What is left of the cost after each site: without what was added before it was drawn.
-  void costs_to_go(std::vector<double>& out) const;
-  std::size_t sites() const { return recorder_.log().size(); }
-  const Site& site(std::size_t i) const { return recorder_.log()[i]; }
+  void costs_to_go(std::vector<double>& out) const { costs_to_go(0, sites(), out); }
+  /// The same for the sites first, ..., end - 1.
+  void costs_to_go(std::size_t first, std::size_t end, std::vector<double>& out) const;
+  std::size_t sites() const { return recorder_.sites(); }
+  /// Throws Refusal if the site is in a segment that is not at hand.
+  const Site& site(std::size_t i) const { return recorder_.at(i); }
+  /// Calls rule(first, end) for the sites from first up to end that are at hand: all of them, unless loops were recorded in
+  /// segments. For the sites of a segment it will be called when the next sweep comes to it; what it refers to must live so long.
+  void visit_sites(const detail::SiteRule& rule);
   /// True if some parameter of the site depends on theta.
   bool active(std::size_t i) const { return site(i).count > 0; }
   /// Appends the alternatives of a site. Flow::least_variance needs tangents().
@@ -113,15 +125,19 @@ class Trace {
   template <EdgeRule F, class Select>
   void open(const F& rule, const Select& select) {
     cut();
-    for (const Site& s : recorder_.log())
-      if (s.node && select(s)) open_edge(s, rule);
+    const auto all = [this, rule, select](std::span<const Site> sites) {
+      for (const Site& s : sites)
+        if (s.node && select(s)) open_edge(s, rule);
+    };
+    all(recorder_.log());
+    if (!recorder_.segmented().empty()) open_sites_ = all;
     open_ = true;
   }
-  void begin_sweep() { tape_.clear_adjoints(); }
+  void begin_sweep();
   void seed_cost(T a) { tape_.adjoints()[cost_index_] += a; }
   /// Seeds parameter j of the law of a site.
   void seed(std::size_t site, std::uint32_t j, T a) {
-    const Site& s = recorder_.log()[site];
+    const Site& s = this->site(site);
     tape_.adjoints()[recorder_.parameters()[s.first + j]] += a;
   }
   /// Seeds a variable of the recording.
@@ -132,7 +148,7 @@ class Trace {
   void sweep(Eigen::VectorXd& gradient, double factor = 1);
   /// After an OPEN sweep: what arrived at parameter j of a site through the edge from its outcome alone.
   T edge_adjoint(std::size_t site, std::uint32_t j) const {
-    const Site& s = recorder_.log()[site];
+    const Site& s = this->site(site);
     if (s.node == 0) return T(0);
     const T adjoint = tape_.adjoints()[s.node + (s.law->one_hot ? j : 0)];
     if (adjoint == T(0)) return T(0);
@@ -143,13 +159,13 @@ class Trace {
   /// After a sweep: the derivative in the outcome of a site of what was swept, in entry j of a one-hot draw; 0 where the outcome
   /// entered no arithmetic. Of a CUT sweep it is that with all other outcomes held fixed.
   T outcome_adjoint(std::size_t site, std::size_t j = 0) const {
-    const Site& s = recorder_.log()[site];
+    const Site& s = this->site(site);
     return s.node == 0 ? T(0) : tape_.adjoints()[s.node + (s.law->one_hot ? static_cast<Index>(j) : 0)];
   }
   /// After a sweep of a mean-field recording: what arrived at the mean of a site (one number, one-hot draws: one for each label);
   /// empty where the mean does not depend on theta.
   std::span<const T> mean_adjoints(std::size_t site) const {
-    const Site& s = recorder_.log()[site];
+    const Site& s = this->site(site);
     return {tape_.adjoints() + s.mean, s.means};
   }
 
@@ -158,7 +174,8 @@ class Trace {
   void tangents(const Eigen::Matrix<T, Eigen::Dynamic, 4>& directions);
   /// After tangents(): Euclidean norm of the sum of w d_c parameter over these weights of a site.
   double importance(std::size_t site, std::span<const Weight> weights) const;
-  /// True if a CUT sweep seeded with these weights at a site alone moves any component of theta.
+  /// True if a CUT sweep seeded with these weights at a site alone moves any component of theta. Throws Refusal where a loop in
+  /// segments keeps that from being known.
   bool moves(std::size_t site, std::span<const Weight> weights);
 
   /// How a run forced to the outcomes of the baseline is drawn, for runs of the program elsewhere; count() tells of them.
@@ -207,7 +224,11 @@ class Trace {
     const auto& edges = *static_cast<const Edges<T>*>(s.edges);
     return edges.slopes + (s.first - edges.first);
   }
-  void record_plan(const DrawPlan& plan, Outcomes outcomes, Relaxation<T>* relaxation = nullptr);
+  void record_plan(const DrawPlan& plan, Outcomes outcomes, Relaxation<T>* relaxation = nullptr, bool segments = false);
+  /// Records the run once more, in the same places: all but the loops in segments, of which that of number `target` is swept.
+  void record_again(std::size_t target, std::vector<T> adjoint);
+  /// The reverse sweep of a recording in segments.
+  void reverse_segments();
   DrawPlan replay_plan(std::size_t site, std::int64_t outcome, bool chances);
   T run_replay(const DrawPlan& plan);
   /// Keeps the states of the baseline's loops.
@@ -235,6 +256,9 @@ class Trace {
   T recorded_cost_ = 0;
   Index cost_index_ = 0;
   bool open_ = false;
+  std::function<void(std::span<const Site>)> open_sites_;  ///< opens edges of a recording in segments
+  std::vector<detail::SiteRule> rules_;                    ///< what is to be done at its sites
+  bool swept_ = false;  ///< it was swept: of the tape only what came before the first loop is left
   Work work_;
   Notes notes_;
   std::vector<double> slopes_, chances_;

@@ -231,10 +231,14 @@ class Dense {
   }
   /// Results of an operation on the current tape: contiguous values in its arena, `first` the index of the first element or 0.
   static Dense on_tape(const T* values, Index first, Eigen::Index rows, Eigen::Index cols) requires(is_var<S>) {
+    return on_tape(values, first, tape("Vector")->tag(), rows, cols);
+  }
+  /// The same of an operation that was recorded under this tag.
+  static Dense on_tape(const T* values, Index first, std::uint32_t tag, Eigen::Index rows, Eigen::Index cols) requires(is_var<S>) {
     Dense d;
     d.values_ = values;
     d.layout_ = detail::Layout::contiguous(rows, cols);
-    d.place_ = {rows * cols > 0 ? first : 0, tape("Vector")->tag(), d.layout_};
+    d.place_ = {rows * cols > 0 ? first : 0, tag, d.layout_};
     return d;
   }
   /// Constants whose values fill(T*) writes, column by column.

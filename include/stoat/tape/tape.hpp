@@ -122,7 +122,10 @@ class Tape {
   }
   /// Forgets everything recorded after the mark. Memory is kept for reuse.
   void rewind(const Mark& mark);
-  void clear() { rewind(Mark{}); }
+  void clear() {
+    rewind(Mark{});
+    comparisons_ = {};
+  }
 
   /// Number of indices in use, the passive index 0 included.
   Index size() const { return next_; }
@@ -148,6 +151,13 @@ class Tape {
 
   /// The tag of variables recorded now. Every tape and every stretch recorded again after a rewind has its own.
   std::uint32_t tag() const { return tag_; }
+  /// The tag of the variable that has this index now, the present one for index 0.
+  std::uint32_t tag(Index index) const {
+    if (index == 0) return tag_;
+    auto stretch = stretches_.rbegin();
+    while (stretch->first > index) ++stretch;
+    return stretch->tag;
+  }
   /// True if a variable of this index and tag lives on this tape: not on another, not rewound since.
   bool owns(Index index, std::uint32_t tag) const;
 
@@ -210,7 +220,9 @@ class Tape {
   void clear_adjoints(const Mark& from);
   T* adjoints() { return adjoints_; }
   const T* adjoints() const { return adjoints_; }
-  void reverse();
+  void reverse() { reverse(Mark{}); }
+  /// The same, down to the mark: what was recorded before it has its adjoints and does not pass them on.
+  void reverse(const Mark& until);
 
   /// Tangents in `lanes` directions at once: clear, seed inputs, forward(). A block without a Forward gives its outputs
   /// the tangent 1 in every lane ("may move").
