@@ -6,6 +6,8 @@
 
 #include <unistd.h>
 
+#include "variable_length.hpp"
+
 namespace stoat::hdf5 {
 namespace {
 
@@ -178,14 +180,12 @@ std::vector<std::string> Reader::texts(const std::string& name) const {
   std::vector<std::string> values;
   if (opened.count == 0) return values;
   if (H5Tis_variable_str(opened.type) > 0) {
-    std::vector<char*> pointers(opened.count, nullptr);
-    const Handle memory(H5Tcopy(opened.type), H5Tclose), space(H5Dget_space(opened.set), H5Sclose);
-    const herr_t status = H5Dread(opened.set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data());
-    if (status >= 0)
-      for (const char* p : pointers) values.emplace_back(p ? p : "");
-    const std::string why = status < 0 ? reason() : "";
-    H5Dvlen_reclaim(memory, space, H5P_DEFAULT, pointers.data());
-    if (status < 0) fail(name, "it is damaged (" + why + ")");
+    VariableLength entries(*this, name, opened.set);
+    if (!entries.readable()) fail(name, "compressed texts are not read");
+    for (std::size_t i = 0; i < opened.count; ++i) {
+      const std::string value = entries.bytes(i, 1, name);
+      values.push_back(value.substr(0, value.find('\0')));
+    }
     return values;
   }
   const std::size_t length = H5Tget_size(opened.type);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -11,6 +11,7 @@
 #include <stoat/snn/encode.hpp>
 
 #include "file.hpp"
+#include "variable_length.hpp"
 
 namespace stoat::snn {
 namespace {
@@ -45,18 +46,6 @@ void check(const SpikeFileOptions& o) {
   if (o.classes < 0) fail(outside("classes", o.classes, "[0, infinity)"));
 }
 
-/// Memory for the rows of a read, of which there is only so much.
-struct Allowance {
-  std::size_t bytes;
-  static void* allocate(std::size_t size, void* self) {
-    auto& left = static_cast<Allowance*>(self)->bytes;
-    if (size > left) return nullptr;
-    left -= size;
-    return std::malloc(size);
-  }
-  static void release(void* memory, void*) { std::free(memory); }
-};
-
 /// A dataset of lists of variable length.
 class Lists {
  public:
@@ -67,45 +56,58 @@ class Lists {
     const Handle entry(H5Tget_super(stored), H5Tclose);
     const H5T_class_t found = H5Tget_class(entry);
     if (found != type && found != or_type) file.fail(name, std::string("its rows do not hold ") + kind);
-    entry_bytes_ = std::max<std::size_t>(1, H5Tget_size(entry));
+    item_ = std::max<std::size_t>(1, H5Tget_size(entry));
+    entry_ = Handle(H5Tcopy(entry), H5Tclose), native_ = native;
     const Shape shape = file.shape(name);
     if (shape.size() != 1) file.fail(name, "its shape is " + text_of(shape) + ", not one row a sample");
     rows_ = shape[0];
     // A row takes more than a byte.
     if (rows_ > file.bytes())
       file.fail(name, std::to_string(rows_) + " rows are more than a file of " + std::to_string(file.bytes()) + " bytes can hold");
+    lists_.emplace(file, name, set_);
     memory_ = Handle(H5Tvlen_create(native), H5Tclose);
     space_ = Handle(H5Dget_space(set_), H5Sclose);
     const hsize_t one = 1;
     single_ = Handle(H5Screate_simple(1, &one, nullptr), H5Sclose);
-    transfer_ = Handle(H5Pcreate(H5P_DATASET_XFER), H5Pclose);
-    if (memory_ < 0 || space_ < 0 || single_ < 0 || transfer_ < 0) file.fail(name);
+    if (entry_ < 0 || memory_ < 0 || space_ < 0 || single_ < 0) file.fail(name);
   }
 
   hsize_t rows() const { return rows_; }
 
   template <class T>
-  std::vector<T> row(std::size_t i) const {
+  std::vector<T> row(std::size_t i) {
     const std::string where = std::string(name_) + ", row " + std::to_string(i);
-    const hsize_t start = i, count = 1;
-    // An entry takes its bytes in the file, so a list that is longer is a lie.
-    Allowance allowance{static_cast<std::size_t>(file_.bytes() / entry_bytes_ + 1) * sizeof(T)};
-    hvl_t list{};
-    if (H5Sselect_hyperslab(space_, H5S_SELECT_SET, &start, nullptr, &count, nullptr) < 0 ||
-        H5Pset_vlen_mem_manager(transfer_, Allowance::allocate, &allowance, Allowance::release, nullptr) < 0 ||
-        H5Dread(set_, memory_, single_, space_, transfer_, &list) < 0)
-      file_.fail(where);
-    const T* const first = static_cast<const T*>(list.p);
-    std::vector<T> values(first, first + (first ? list.len : 0));
-    std::free(list.p);
+    if (!lists_->readable()) return unpacked_row<T>(i, where);
+    std::string bytes = lists_->bytes(i, item_, where);
+    const std::size_t count = bytes.size() / item_;
+    bytes.resize(count * std::max(item_, sizeof(T)));  // converted in place
+    if (H5Tconvert(entry_, native_, count, bytes.data(), nullptr, H5P_DEFAULT) < 0) file_.fail(where);
+    std::vector<T> values(count);
+    if (count > 0) std::memcpy(values.data(), bytes.data(), count * sizeof(T));
     return values;
   }
 
  private:
+  /// By HDF5's own reader.
+  template <class T>
+  std::vector<T> unpacked_row(std::size_t i, const std::string& where) const {
+    const hsize_t start = i, count = 1;
+    hvl_t list{};
+    if (H5Sselect_hyperslab(space_, H5S_SELECT_SET, &start, nullptr, &count, nullptr) < 0 ||
+        H5Dread(set_, memory_, single_, space_, H5P_DEFAULT, &list) < 0)
+      file_.fail(where);
+    const T* const first = static_cast<const T*>(list.p);
+    std::vector<T> values(first, first + (first ? list.len : 0));
+    H5free_memory(list.p);
+    return values;
+  }
+
   const hdf5::Reader& file_;
   const char* name_;
-  Handle set_, memory_, space_, single_, transfer_;
-  std::size_t entry_bytes_ = 1;
+  Handle set_, entry_, memory_, space_, single_;
+  hid_t native_ = H5I_INVALID_HID;
+  std::size_t item_ = 1;
+  std::optional<hdf5::VariableLength> lists_;
   hsize_t rows_ = 0;
 };
 
