@@ -170,6 +170,11 @@ std::int64_t Reader::integer(const std::string& name) const {
   return values[0];
 }
 
+bool Reader::is_text(const std::string& name) const {
+  const Handle set = dataset(name), type(H5Dget_type(set), H5Tclose);
+  if (type < 0) fail(name);
+  return H5Tget_class(type) == H5T_STRING;
+}
 std::string Reader::text(const std::string& name) const {
   const std::vector<std::string> values = texts(name);
   if (values.size() != 1) fail(name, "it has " + std::to_string(values.size()) + " entries, not one");

@@ -84,6 +84,7 @@ class Reader {
   void numbers(const std::string& name, const Shape& expected, double* out) const;
   double number(const std::string& name) const;
   std::int64_t integer(const std::string& name) const;
+  bool is_text(const std::string& name) const;
   std::string text(const std::string& name) const;
   std::vector<std::string> texts(const std::string& name) const;
 
