@@ -67,17 +67,19 @@ struct SurrogateGradient<T>::State {
     std::vector<double> spikes;
   };
   /// The samples `first` to `last` of the batch.
-  Part block(Worker& worker, const Vector<T>& theta, const Packed<T>* packed, std::span<const std::size_t> batch, std::size_t first,
-             std::size_t last, RunKey key, Eigen::VectorX<T>* gradient, std::vector<int>& predicted) const;
+  Part block(Worker& worker, const Vector<T>& theta, const Packed<T>* packed, const Objective::Batch& loaded,
+             std::span<const std::size_t> batch, std::size_t first, std::size_t last, RunKey key, Eigen::VectorX<T>* gradient,
+             std::vector<int>& predicted) const;
 };
 
 template <class T>
 typename SurrogateGradient<T>::State::Part SurrogateGradient<T>::State::block(
-    Worker& worker, const Vector<T>& theta, const Packed<T>* packed, std::span<const std::size_t> batch, std::size_t first,
-    std::size_t last, RunKey key, Eigen::VectorX<T>* gradient, std::vector<int>& predicted) const {
+    Worker& worker, const Vector<T>& theta, const Packed<T>* packed, const Objective::Batch& loaded,
+    std::span<const std::size_t> batch, std::size_t first, std::size_t last, RunKey key, Eigen::VectorX<T>* gradient,
+    std::vector<int>& predicted) const {
   const Network& network = objective.network();
   const detail::Stages& stages = *network.stages();
-  const Dataset& data = objective.data();
+  const Dataset& data = *loaded.data;
   const bool labels = !data.labels.empty() && network.has_readout();
   const auto chunk = static_cast<std::size_t>(chunk_size(stages));
   Part part;
@@ -110,7 +112,7 @@ typename SurrogateGradient<T>::State::Part SurrogateGradient<T>::State::block(
     pass.dropout_key = {key.seed, key.run + begin, Purpose::engine};
     pass.membranes = std::holds_alternative<SpikeLogLikelihood>(objective.loss());
     Signal<T> input{.samples = static_cast<int>(end - begin), .steps = network.steps(), .units = network.inputs()};
-    input.stride = kernels::padded(input.units), input.events = &data.inputs, input.which = batch.data() + begin;
+    input.stride = kernels::padded(input.units), input.events = &data.inputs, input.which = loaded.samples.data() + begin;
     const std::vector<Signal<T>> out = run_layers(pass, input);
     std::vector<Index> costs;
     const auto add = [&](const Cost<T>& cost, std::size_t sample) {
@@ -122,12 +124,12 @@ typename SurrogateGradient<T>::State::Part SurrogateGradient<T>::State::block(
     };
     for (std::size_t i = begin; i < end; ++i) {
       const int g = static_cast<int>(i - begin);
-      add(loss_of(pass, objective.loss(), stages.list.back(), out.back(), g, data, batch[i]), i);
+      add(loss_of(pass, objective.loss(), stages.list.back(), out.back(), g, data, loaded.samples[i]), i);
       for (const Regularizer& r : objective.regularizers())
         for (std::size_t layer = 0; layer + 1 < out.size(); ++layer) add(regularizer_of(pass, r, out[layer], g), i);
       if (labels) {
         predicted[i] = predicted_label(objective.loss(), out.back(), g);
-        part.correct += predicted[i] == data.labels[batch[i]];
+        part.correct += predicted[i] == data.labels[loaded.samples[i]];
       }
     }
     for (std::size_t layer = 0; layer < out.size(); ++layer)
@@ -158,9 +160,7 @@ BatchResult SurrogateGradient<T>::State::run(const Eigen::VectorX<T>& theta, std
     if (!std::isfinite(theta[i]))
       throw InvalidArgument("parameter " + std::to_string(i) + " is " + std::to_string(static_cast<double>(theta[i])));
   if (batch.empty()) throw InvalidArgument("the batch is empty");
-  for (const std::size_t sample : batch)
-    if (sample >= objective.data().size())
-      throw InvalidArgument("sample " + std::to_string(sample) + " of " + std::to_string(objective.data().size()));
+  const Objective::Batch loaded = objective.batch(batch);
   // The same blocks whatever the number of threads, and few of them: each has a gradient of its own.
   const auto chunk = static_cast<std::size_t>(chunk_size(*network.stages()));
   const std::size_t chunks = (batch.size() + chunk - 1) / chunk, blocks = std::min<std::size_t>(16, chunks);
@@ -185,7 +185,7 @@ BatchResult SurrogateGradient<T>::State::run(const Eigen::VectorX<T>& theta, std
       Worker& worker = *workers[0];
 #endif
       const auto k = static_cast<std::size_t>(b);
-      parts[k] = block(worker, values, packed ? &*packed : nullptr, batch, begin(k), begin(k + 1), key,
+      parts[k] = block(worker, values, packed ? &*packed : nullptr, loaded, batch, begin(k), begin(k + 1), key,
                        gradient ? &gradients[k] : nullptr, result.predicted);
     } catch (...) {
 #ifdef _OPENMP
