@@ -3,6 +3,7 @@
 
 #include <stoat/snn/analysis.hpp>
 #include <stoat/snn/bias.hpp>
+#include <stoat/snn/data_source.hpp>
 #include <stoat/snn/encode.hpp>
 #include <stoat/snn/functions.hpp>
 #include <stoat/snn/gradient.hpp>
@@ -13,4 +14,5 @@
 #include <stoat/snn/randman.hpp>
 #include <stoat/snn/raster.hpp>
 #include <stoat/snn/spike_events.hpp>
+#include <stoat/snn/spike_text.hpp>
 #include <stoat/snn/train.hpp>

@@ -142,7 +142,7 @@ json identity_of(const Objective& objective, const Eigen::VectorXd& start, const
   json regularizers = json::array();
   for (const Regularizer& r : objective.regularizers()) regularizers.push_back(described(r));
   return {{"network", described(objective.network())},
-          {"data", described(objective.data())},
+          {"data", objective.source() ? json(objective.source()->identity()) : described(objective.data())},
           {"validation", options.validation ? described(*options.validation) : json()},
           {"loss", described(objective.loss())},
           {"regularizers", regularizers},

@@ -10,7 +10,7 @@ namespace {
 template <class T>
 Evaluation evaluated(SurrogateGradient<T>& network, const Eigen::VectorXd& theta, const EvaluateOptions& options) {
   const Eigen::VectorX<T> values = theta.cast<T>();
-  std::vector<std::size_t> all(network.objective().data().size());
+  std::vector<std::size_t> all(network.objective().size());
   std::iota(all.begin(), all.end(), std::size_t{0});
   Evaluation evaluation;
   Total total;
@@ -28,7 +28,7 @@ template <class T>
 Evaluator evaluator_of(const Objective& objective, const TrainOptions& options) {
   auto network = std::make_shared<SurrogateGradient<T>>(objective, options.threads, options.ranks);
   return [network, seed = options.seed](const Eigen::VectorXd& theta, int epoch) {
-    const std::uint64_t run = static_cast<std::uint64_t>(epoch) * network->objective().data().size();
+    const std::uint64_t run = static_cast<std::uint64_t>(epoch) * network->objective().size();
     return evaluated(*network, theta, {.seed = seed, .run = run});
   };
 }

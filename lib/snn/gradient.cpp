@@ -92,6 +92,7 @@ struct SurrogateGradient<T>::State {
     const Vector<T>& theta;
     const Packed<T>* packed;  ///< null: no gradient is wanted
     std::span<const std::size_t> samples;
+    const Objective::Batch& loaded;
     RunKey key;
   };
   BatchResult run(const Eigen::VectorX<T>& theta, std::span<const std::size_t> samples, const RunKey& key,
@@ -113,7 +114,7 @@ template <class T>
 Sum<T> SurrogateGradient<T>::State::block(Worker& worker, const Batch& batch, std::size_t first, std::size_t last) const {
   const Network& network = objective.network();
   const detail::Stages& stages = *network.stages();
-  const Dataset& data = objective.data();
+  const Dataset& data = *batch.loaded.data;
   const RunKey& key = batch.key;
   const bool labels = !data.labels.empty() && network.has_readout(), gradient = batch.packed != nullptr;
   const auto chunk = static_cast<std::size_t>(chunk_size(stages));
@@ -142,7 +143,7 @@ Sum<T> SurrogateGradient<T>::State::block(Worker& worker, const Batch& batch, st
     pass.dropout_key = {key.seed, key.run + begin, Purpose::engine};
     pass.membranes = std::holds_alternative<SpikeLogLikelihood>(objective.loss());
     Signal<T> input{.samples = static_cast<int>(end - begin), .steps = network.steps(), .units = network.inputs()};
-    input.stride = kernels::padded(input.units), input.events = &data.inputs, input.which = batch.samples.data() + begin;
+    input.stride = kernels::padded(input.units), input.events = &data.inputs, input.which = batch.loaded.samples.data() + begin;
     const std::vector<Signal<T>> out = run_layers(pass, input);
     std::vector<Index> costs;
     const auto add = [&](const Cost<T>& cost, std::size_t sample) {
@@ -154,12 +155,12 @@ Sum<T> SurrogateGradient<T>::State::block(Worker& worker, const Batch& batch, st
     };
     for (std::size_t i = begin; i < end; ++i) {
       const int g = static_cast<int>(i - begin);
-      add(loss_of(pass, objective.loss(), stages.list.back(), out.back(), g, data, batch.samples[i]), i);
+      add(loss_of(pass, objective.loss(), stages.list.back(), out.back(), g, data, batch.loaded.samples[i]), i);
       for (const Regularizer& r : objective.regularizers())
         for (std::size_t layer = 0; layer + 1 < out.size(); ++layer) add(regularizer_of(pass, r, out[layer], g), i);
       if (labels) {
         sum.predicted.push_back(predicted_label(objective.loss(), out.back(), g));
-        sum.correct += sum.predicted.back() == data.labels[batch.samples[i]];
+        sum.correct += sum.predicted.back() == data.labels[batch.loaded.samples[i]];
       }
     }
     for (std::size_t layer = 0; layer < out.size(); ++layer)
@@ -190,13 +191,11 @@ BatchResult SurrogateGradient<T>::State::run(const Eigen::VectorX<T>& theta, std
     if (!std::isfinite(theta[i]))
       throw InvalidArgument("parameter " + std::to_string(i) + " is " + std::to_string(static_cast<double>(theta[i])));
   if (samples.empty()) throw InvalidArgument("the batch is empty");
-  for (const std::size_t sample : samples)
-    if (sample >= objective.data().size())
-      throw InvalidArgument("sample " + std::to_string(sample) + " of " + std::to_string(objective.data().size()));
+  const Objective::Batch loaded = objective.batch(samples);
   const Vector<T> values(theta);
   std::optional<Packed<T>> packed;
   if (gradient) packed.emplace(*network.stages(), theta.data());
-  const Batch batch{values, packed ? &*packed : nullptr, samples, key};
+  const Batch batch{values, packed ? &*packed : nullptr, samples, loaded, key};
   ++calls;
 
   const auto chunk = static_cast<std::size_t>(chunk_size(*network.stages()));

@@ -226,7 +226,7 @@ Signal<T> lif_layer(Pass<T>& pass, std::size_t number, const Signal<T>& in) {
   }
   if (stochastic && !means)
     layer.edges = pass.source->begin(static_cast<int>(number), rows * static_cast<std::size_t>(stage.units));
-  const bool asked = last && pass.membranes;
+  const bool asked = (last && pass.membranes) || pass.all_membranes;
   const bool variables = recording && (layer.edges || asked);
   if (recording) {
     align(*pass.tape);

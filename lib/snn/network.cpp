@@ -300,19 +300,20 @@ template std::vector<Signal<double>> run_layers(Pass<double>&, const Signal<doub
 
 template <class T>
 Response<T> respond(const Network& network, const Eigen::VectorX<T>& theta, const SpikeEvents& inputs,
-                    std::span<const std::size_t> samples, std::uint64_t seed, std::uint64_t run) {
+                    std::span<const std::size_t> samples, std::uint64_t seed, std::uint64_t run, bool membranes) {
   check_inputs(network, theta, inputs);
   const detail::Stages& stages = *network.stages();
   Response<T> response;
   for (const Stage& stage : stages.list)
     if (stage.lif()) response.spikes.emplace_back(network.steps(), stage.units);
+  if (membranes) response.membranes.resize(response.spikes.size());
   Arena arena;
   for (std::size_t k = 0; k < samples.size(); ++k) {
     if (samples[k] >= inputs.samples())
       throw InvalidArgument("sample " + std::to_string(samples[k]) + " of " + std::to_string(inputs.samples()));
     arena.rewind({});
     KeyedCoins<T> coins({seed, run + k});
-    Pass<T> pass{.stages = stages, .theta = theta.data(), .arena = &arena, .source = &coins};
+    Pass<T> pass{.stages = stages, .theta = theta.data(), .arena = &arena, .source = &coins, .all_membranes = membranes};
     Signal<T> input{.steps = network.steps(), .units = network.inputs(), .stride = kernels::padded(network.inputs())};
     input.events = &inputs, input.which = &samples[k];
     const std::vector<Signal<T>> out = run_layers(pass, input);
@@ -324,6 +325,12 @@ Response<T> respond(const Network& network, const Eigen::VectorX<T>& theta, cons
       for (int t = 0; t < network.steps(); ++t)
         for (const Unit u : rows(0, t).units) spikes.push_back({t, static_cast<int>(u)});
       response.spikes[layer].add(spikes);
+      if (!membranes) continue;
+      const T threshold = static_cast<T>(stages.list[layer].lif()->threshold);
+      Eigen::MatrixX<T> u(out[layer].steps, out[layer].units);
+      for (int t = 0; t < out[layer].steps; ++t)
+        for (int i = 0; i < out[layer].units; ++i) u(t, i) = out[layer].distances[out[layer].row(0, t) + i] + threshold;
+      response.membranes[layer].push_back(std::move(u));
     }
     if (const Signal<T>& o = out.back(); o.numbers) {
       Eigen::MatrixX<T> readout(o.steps, o.units);
@@ -335,8 +342,8 @@ Response<T> respond(const Network& network, const Eigen::VectorX<T>& theta, cons
   return response;
 }
 template Response<float> respond(const Network&, const Eigen::VectorX<float>&, const SpikeEvents&, std::span<const std::size_t>,
-                                 std::uint64_t, std::uint64_t);
+                                 std::uint64_t, std::uint64_t, bool);
 template Response<double> respond(const Network&, const Eigen::VectorX<double>&, const SpikeEvents&, std::span<const std::size_t>,
-                                  std::uint64_t, std::uint64_t);
+                                  std::uint64_t, std::uint64_t, bool);
 
 }  // namespace stoat::snn

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <numeric>
 
 #include <stoat/snn/network.hpp>
 
@@ -63,6 +64,12 @@ void check(const Regularizer& regularizer) {
       regularizer);
 }
 
+Dataset first_of(const DataSource& source) {
+  if (source.size() == 0) throw InvalidArgument("Objective: there are no data");
+  const std::size_t first = 0;
+  return source.read(std::span(&first, 1));
+}
+
 template <class T>
 class Scratch {
  public:
@@ -88,7 +95,30 @@ Objective::Objective(Network network, std::shared_ptr<const Dataset> data, Loss 
   for (const Regularizer& r : regularizers_) check(r);
 }
 
-Objective Objective::with(Activation activation) const { return Objective(network_.with(activation), data_, loss_, regularizers_); }
+Objective::Objective(Network network, std::shared_ptr<const DataSource> source, Loss loss, std::vector<Regularizer> regularizers)
+    : Objective(std::move(network), first_of(*source), std::move(loss), std::move(regularizers)) {
+  source_ = std::move(source);
+}
+
+Objective Objective::with(Activation activation) const {
+  Objective other = *this;
+  other.network_ = network_.with(activation);
+  check(other.network_, *data_, loss_);
+  return other;
+}
+
+Objective::Batch Objective::batch(std::span<const std::size_t> samples) const {
+  for (const std::size_t sample : samples)
+    if (sample >= size()) throw InvalidArgument("sample " + std::to_string(sample) + " of " + std::to_string(size()));
+  if (!source_) return {data_, {samples.begin(), samples.end()}};
+  auto read = std::make_shared<const Dataset>(source_->read(samples));
+  check(network_, *read, loss_);
+  if (read->size() != samples.size())
+    throw Error("Objective: the source gave " + std::to_string(read->size()) + " samples for " + std::to_string(samples.size()));
+  Batch batch{std::move(read), std::vector<std::size_t>(samples.size())};
+  std::iota(batch.samples.begin(), batch.samples.end(), std::size_t{0});
+  return batch;
+}
 
 template <class S>
 S Objective::operator()(Sampler<S>& draw, const Vector<S>& theta, std::size_t datum) const {
@@ -96,6 +126,8 @@ S Objective::operator()(Sampler<S>& draw, const Vector<S>& theta, std::size_t da
   if (theta.size() != network_.parameters())
     throw InvalidArgument("the network has " + std::to_string(network_.parameters()) + " parameters, not " +
                           std::to_string(theta.size()));
+  if (datum >= data_->size())
+    throw InvalidArgument("datum " + std::to_string(datum) + " of " + std::to_string(data_->size()) + " in memory");
   const detail::Stages& stages = *network_.stages();
   std::conditional_t<is_var<S>, RecordedCoins<T>, PlainCoins<T>> coins(draw);
   const Scratch<T> scratch;

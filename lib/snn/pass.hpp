@@ -84,6 +84,7 @@ struct Pass {
   SpikeSource<T>* source = nullptr;
   const Packed<T>* packed = nullptr;  ///< null: made when needed
   bool membranes = false;             ///< the distances to threshold of the last layer are wanted
+  bool all_membranes = false;         ///< those of every layer are
   bool training = false;              ///< units drop out
   RunKey dropout_key{};               ///< of the first sample; the next ones have the next runs
 

@@ -229,7 +229,7 @@ Trainer::Trainer(const Objective& objective, const Eigen::VectorXd& start, Batch
       optimizer_(std::move(optimizer)),
       options_(options),
       state_{.theta = start, .best = start, .optimizer = {}, .epochs = {}, .running = {}},
-      order_(objective.data().size()) {
+      order_(objective.size()) {
   if (options.validation) {
     try {
       const Objective held_out(objective.network(), options.validation, objective.loss(), objective.regularizers());

@@ -86,3 +86,35 @@ TEST_CASE("a picture that cannot be read is refused with its name and the reason
   const std::string directory = "cannot read " + (folder / "").string() + ": Is a directory";
   CHECK_THROWS_WITH_AS(read_pbm(folder / ""), directory.c_str(), Error);
 }
+
+TEST_CASE("shades of grey: dark pixels are spikes") {
+  const Folder folder("pgm");
+  Eigen::MatrixXd expected(3, 2);  // steps x units
+  expected << 1, 0, 0, 0, 0, 1;
+  for (const std::string text : {"P2\n3 2\n10 4 5 9 10 7 0", "P2 # grey\n3 2 10\n4#c\n5 9 10\n7 0 ignored",
+                                 "P5\n3 2 255\n\x7f\x80\xff\xff\x90\x01", "P2 3 2 65535 0 65535 65535 65535 65535 32767"})
+    CHECK(read_pgm(folder.write("a.pgm", text)).raster(0) == expected);
+  const std::string two_bytes("\x01\xf3\x01\xf4\x03\xe8\x03\xe8\x03\xe8\x00\x00", 12);
+  CHECK(read_pgm(folder.write("a.pgm", "P5 3 2 1000\n" + two_bytes)).raster(0) == expected);
+  CHECK(read_pgm(folder.write("a.pgm", "P2 3 1 10 0 5 9"), 1).spikes() == 3);
+  CHECK(read_pgm(folder / "a.pgm", 0.2).spikes() == 1);
+  CHECK_THROWS_WITH_AS(read_pgm(folder / "a.pgm", 0), "read_pgm: threshold = 0 is outside (0, 1]", InvalidArgument);
+
+  const auto refuses = [&](const std::string& text, const std::string& why) {
+    const auto path = folder.write("bad.pgm", text);
+    const std::string message = "cannot read " + path.string() + ": " + why;
+    CHECK_THROWS_WITH_AS(read_pgm(path), message.c_str(), Error);
+  };
+  refuses("P1\n3 2\n1 0 0 0 0 1", "it is no PGM file: it does not begin with P2 or P5");
+  refuses("P2\n3 2\n", "its largest value is missing");
+  refuses("P2\n3 2 65536\n0", "its largest value = 65536 is outside [1, 65535]");
+  refuses("P2\n3 2 9\n0 1 2 3 4", "it is truncated: it ends before pixel (2, 1)");
+  refuses("P2\n3 2 9\n0 1 2 3 x 1", "pixel (1, 1) is no number of a shade");
+  refuses("P2\n3 2 9\n0 1 2 3 -4 1", "pixel (1, 1) is no number of a shade");
+  refuses("P2\n3 2 9\n0 1 2 3 4x 1", "pixel (1, 1) is no number of a shade");
+  refuses("P2\n3 2 9\n0 1 2 10 4 1", "pixel (0, 1) is 10, and the largest value 9");
+  refuses("P5\n3 2 255x", "no blank follows the largest value");
+  refuses("P5\n3 2 256\n01234567890", "it is truncated: 3 x 2 pixels take 6 x 2 bytes, and 11 are left");
+  refuses("P5\n2147483647 2147483647 255\nx",
+          "it is truncated: 2147483647 x 2147483647 pixels take 2147483647 x 2147483647 bytes, and 1 are left");
+}

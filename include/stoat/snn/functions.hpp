@@ -23,6 +23,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <typeinfo>
 #include <utility>
 
 #include <stoat/error.hpp>
@@ -350,6 +351,11 @@ class SpikeFunction {
     if (const std::string trouble = f.problem(); !trouble.empty()) throw InvalidArgument(std::string(F::name) + ": " + trouble);
   }
   std::string_view name() const { return model_->name(); }
+  /// The function itself if it is an F, else null.
+  template <class F>
+  const F* get() const {
+    return static_cast<const F*>(model_->get(typeid(F)));
+  }
   /// True if its values are probabilities.
   bool is_escape() const { return model_->is_escape(); }
   detail::Form form() const { return model_->form(); }
@@ -368,6 +374,7 @@ class SpikeFunction {
   struct Concept {
     virtual ~Concept() = default;
     virtual std::string_view name() const = 0;
+    virtual const void* get(const std::type_info&) const = 0;
     virtual bool is_escape() const = 0;
     virtual detail::Form form() const = 0;
     virtual double value(double) const = 0;
@@ -385,6 +392,7 @@ class SpikeFunction {
     F f;
     explicit Model(F g) : f(std::move(g)) {}
     std::string_view name() const override { return F::name; }
+    const void* get(const std::type_info& type) const override { return type == typeid(F) ? &f : nullptr; }
     bool is_escape() const override {
       if constexpr (requires { F::probability; }) return F::probability;
       else return false;

@@ -15,6 +15,7 @@
 #include <Eigen/Core>
 
 #include <stoat/program/program.hpp>
+#include <stoat/snn/data_source.hpp>
 #include <stoat/snn/layers.hpp>
 #include <stoat/snn/loss.hpp>
 #include <stoat/snn/spike_events.hpp>
@@ -93,12 +94,14 @@ struct Response {
   std::vector<SpikeEvents> spikes;  ///< of each spiking layer: the samples asked for
   /// The readout: steps x outputs for each sample; of a network without one, empty.
   std::vector<Eigen::MatrixX<T>> readout;
+  /// If asked for, of each spiking layer and sample: U - adaptation A, steps x units, which the threshold is compared with.
+  std::vector<std::vector<Eigen::MatrixX<T>>> membranes{};
 };
 /// Runs samples of the input on the keys (seed, run, run + 1, ...), one for each sample. Throws InvalidArgument for inputs or
 /// parameters of another shape, or weights that are not finite.
 template <class T>
 Response<T> respond(const Network& network, const Eigen::VectorX<T>& theta, const SpikeEvents& inputs,
-                    std::span<const std::size_t> samples, std::uint64_t seed, std::uint64_t run = 0);
+                    std::span<const std::size_t> samples, std::uint64_t seed, std::uint64_t run = 0, bool membranes = false);
 
 /// What training minimises: the mean over the data of the expected loss of a network, with regularisers.
 class Objective {
@@ -106,9 +109,22 @@ class Objective {
   /// Throws InvalidArgument if the data do not fit the network or the loss.
   Objective(Network network, Dataset data, Loss loss, std::vector<Regularizer> regularizers = {});
   Objective(Network network, std::shared_ptr<const Dataset> data, Loss loss, std::vector<Regularizer> regularizers = {});
+  /// Over data that are read a batch at a time, by SurrogateGradient, train and evaluate.
+  Objective(Network network, std::shared_ptr<const DataSource> source, Loss loss, std::vector<Regularizer> regularizers = {});
 
   const Network& network() const { return network_; }
+  /// The number of samples.
+  std::size_t size() const { return source_ ? source_->size() : data_->size(); }
+  /// The data; of a source its first sample alone, which shows what the others have.
   const Dataset& data() const { return *data_; }
+  /// Null if the data are in memory.
+  const DataSource* source() const { return source_.get(); }
+  /// Samples in memory, and their numbers there. Throws InvalidArgument for an index out of range, and what the source throws.
+  struct Batch {
+    std::shared_ptr<const Dataset> data;
+    std::vector<std::size_t> samples;
+  };
+  Batch batch(std::span<const std::size_t> samples) const;
   const Loss& loss() const { return loss_; }
   const std::vector<Regularizer>& regularizers() const { return regularizers_; }
   /// The same with all spikes deterministic or stochastic.
@@ -117,14 +133,16 @@ class Objective {
   /// The loss of one datum as a program: S is float, double or a Var of them.
   template <class S>
   S operator()(Sampler<S>& draw, const Vector<S>& theta, std::size_t datum) const;
-  /// The objective as a program over the data.
+  /// The objective as a program over the data. Throws Refusal if they are not in memory.
   template <class T>
   Program<T> program() const {
+    if (source_) throw Refusal("Objective: a program needs its data in memory, not a source of them");
     return Program<T>(over_data(data_->size(), *this));
   }
 
  private:
   Network network_;
+  std::shared_ptr<const DataSource> source_{};
   std::shared_ptr<const Dataset> data_;
   Loss loss_;
   std::vector<Regularizer> regularizers_;
