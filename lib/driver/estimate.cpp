@@ -394,9 +394,9 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
   auto saved_at = start;
   std::optional<Line> line;
   if (first(ranks)) line.emplace(options, samples, result.resumed);
+  // At least four blocks for every thread, or 64 samples.
   const auto size = static_cast<std::uint64_t>(workers_.size()) * static_cast<std::uint64_t>(ranks ? ranks->size() : 1);
-  Pace pace(std::max<std::uint64_t>(64, std::bit_ceil(4 * size)),
-            std::min({1.0, options.time_limit / 10, options.checkpoint_every}));
+  Pace pace(std::bit_ceil(std::max(4 * size, 64 / block_size)), std::min({1.0, options.time_limit / 10, options.checkpoint_every}));
   bool interrupted = false;
   const auto decide = [&] {
     Decision decision{state.mean_cost, pace.blocks(), state.blocks == blocks || (interrupted && partial_)};
