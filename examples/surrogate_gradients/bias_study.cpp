@@ -220,7 +220,7 @@ Learned learn(const Learner& learner) {
   Eigen::VectorXf single;
   const double start = cpu_seconds();
   double sum = 0;
-  for (int update = 1; update <= learner.updates; ++update) {
+  for (int update = 1; update <= learner.updates && !interrupted(); ++update) {
     const std::vector<std::size_t>& batch = batches.next();
     if (learner.estimator) {
       const snn::Objective part(network, objective.data().subset(batch), objective.loss());

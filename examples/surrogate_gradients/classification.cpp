@@ -178,6 +178,7 @@ ClassificationRun classify(const ClassificationTask& task, Activation activation
   ClassificationRun run{.activation = activation, .training = {}, .before = {}, .after = {}, .one_neuron = {}};
   run.before = reliabilities(trials(task, network, start, parts[1]));
   run.training = snn::train(objective, start, Smorms3{0.01}, options);
+  if (run.training.end == snn::Training::End::interrupted) throw Error("the training was interrupted");
   const std::vector<snn::SpikeEvents> after = trials(task, network, run.training.theta, parts[1]);
   run.after = reliabilities(after);
   run.one_neuron = busiest(after[0]);

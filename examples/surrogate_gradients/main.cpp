@@ -4,11 +4,15 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <common/page.hpp>
+
+#include <stoat/driver/interruption.hpp>
 
 #include "bias_chapter.hpp"
 #include "classification.hpp"
@@ -57,11 +61,22 @@ int main(int argc, char** argv) {
   app.add_option("--out", out, "folder of the report")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
+  const Interruption guard;  // Ctrl-C ends the page after the chapters that are complete
   std::vector<Chapter> done;
   for (const Entry& e : chapters()) {
     if (!names.empty() && std::find(names.begin(), names.end(), e.name) == names.end()) continue;
     std::cerr << "surrogate_gradients: " << e.name << " ...\n";
-    done.push_back(e.run(options));
+    std::optional<Chapter> chapter;
+    try {
+      chapter = e.run(options);
+    } catch (const Error&) {
+      if (!interrupted()) throw;
+    }
+    if (interrupted()) {
+      std::cerr << "surrogate_gradients: interrupted: " << e.name << " and what follows are missing\n";
+      break;
+    }
+    done.push_back(std::move(*chapter));
     print(std::cout, done.back());
   }
   std::cout << '\n' << write_page("What surrogate gradients are, and are not", done, out).string() << '\n';

@@ -10,7 +10,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include <stoat/driver/interruption.hpp>
 #include <stoat/driver/report.hpp>
+#ifdef STOAT_EXAMPLE_MPI
+#include <stoat/mpi/mpi.hpp>
+#endif
 #include <stoat/snn.hpp>
 
 using namespace stoat;
@@ -28,7 +32,9 @@ struct Settings {
   double rate = 0.01, beta = 10;
   std::uint64_t seed = 1;
   int threads = 0;
-  bool resume = false;
+  bool resume = false, mpi = false;
+  std::shared_ptr<Ranks> ranks;
+  bool first() const { return !ranks || ranks->rank() == 0; }  ///< the process that has files and tells what happens
   std::filesystem::path out = "report/train_snn";
 };
 
@@ -66,6 +72,7 @@ struct Result {
   double seconds = 0;
 };
 
+/// Nothing but the training if that was interrupted.
 Result train_one(const Settings& settings, const Data& data, Activation activation) {
   const bool coins = activation == Activation::stochastic;
   Result r;
@@ -81,20 +88,25 @@ Result train_one(const Settings& settings, const Data& data, Activation activati
   options.batch = settings.batch;
   options.seed = settings.seed;
   options.threads = settings.threads;
+  options.ranks = settings.ranks;
   options.validation = data.validation;
   options.other_activation = true;
   options.monitor = Monitor::accuracy;
   options.csv = settings.out / (r.name + ".csv");
   options.checkpoint = settings.out / (r.name + ".checkpoint");
-  if (!settings.resume) std::filesystem::remove(options.checkpoint);
-  std::cerr << "train_snn: " << r.name << " spikes, " << network.parameters() << " weights\n";
+  if (settings.first()) {
+    if (!settings.resume) std::filesystem::remove(options.checkpoint);
+    std::cerr << "train_snn: " << r.name << " spikes, " << network.parameters() << " weights\n";
+  }
   r.training = train(objective, start, Smorms3{settings.rate}, options);
+  if (r.training.end == Training::End::interrupted) return r;
   for (const Epoch& e : r.training.epochs) r.seconds += e.seconds;
 
   const Objective test(network, data.test, objective.loss());
   const Activation other = coins ? Activation::deterministic : Activation::stochastic;
-  r.test = evaluate(test, r.training.best, {.threads = settings.threads});
-  r.other = evaluate(test.with(other), r.training.best, {.threads = settings.threads});
+  const EvaluateOptions how{.threads = settings.threads, .ranks = settings.ranks};
+  r.test = evaluate(test, r.training.best, how);
+  r.other = evaluate(test.with(other), r.training.best, how);
   r.rate = r.test.spikes[0] / (settings.data.steps * dt);
   return r;
 }
@@ -152,19 +164,41 @@ void draw(const Settings& settings, const Data& data, std::vector<Result>& resul
   } catch (const Error& error) { std::cerr << "train_snn: no pictures: " << error.what() << '\n'; }
 }
 
-int run(const Settings& settings) {
-  std::filesystem::create_directories(settings.out);
+/// False if it was interrupted.
+bool run(const Settings& settings) {
+  const Interruption guard;  // Ctrl-C ends a training after its batch, with a checkpoint
   const Data data = make_data(settings);
-  std::cerr << "train_snn: " << settings.data.classes << " classes of spike times of " << settings.data.units << " units, "
-            << data.train->size() << " samples to learn, " << data.validation->size() << " to choose the best epoch, "
-            << data.test->size() << " to test\n";
+  if (settings.first()) {
+    std::filesystem::create_directories(settings.out);
+    std::cerr << "train_snn: " << settings.data.classes << " classes of spike times of " << settings.data.units << " units, "
+              << data.train->size() << " samples to learn, " << data.validation->size() << " to choose the best epoch, "
+              << data.test->size() << " to test\n";
+  }
   std::vector<Result> results;
-  for (const Activation activation : {Activation::deterministic, Activation::stochastic})
+  for (const Activation activation : {Activation::deterministic, Activation::stochastic}) {
     results.push_back(train_one(settings, data, activation));
+    if (results.back().training.end == Training::End::interrupted) return false;
+  }
+  if (!settings.first()) return true;
   draw(settings, data, results);
   print(results);
   std::cout << std::filesystem::canonical(settings.out).string() << std::endl;
-  return 0;
+  return true;
+}
+
+int start(int& argc, char**& argv, Settings& settings) {
+#ifdef STOAT_EXAMPLE_MPI
+  if (settings.mpi)
+    return mpi::run(argc, argv, [&](const std::shared_ptr<Ranks>& ranks) {
+      settings.ranks = ranks;
+      run(settings);
+    });
+#else
+  (void)argc, (void)argv;
+#endif
+  if (run(settings)) return 0;
+  std::cerr << "train_snn: --resume goes on\n";
+  return 130;  // as after Ctrl-C
 }
 
 }  // namespace
@@ -196,13 +230,17 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   app.add_flag("--resume", settings.resume, "Go on from the checkpoints in the output folder");
+#ifdef STOAT_EXAMPLE_MPI
+  app.add_flag("--mpi", settings.mpi,
+               "Share the samples of a batch between the processes of mpirun. The numbers do not depend on it");
+#endif
   app.add_option("--out", settings.out, "Folder for tables, checkpoints and pictures")->capture_default_str();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
 
   try {
-    return run(settings);
+    return start(argc, argv, settings);
   } catch (const InvalidArgument& e) {
     std::cerr << "train_snn: " << e.what() << '\n';
     return 2;

@@ -2,7 +2,9 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -18,9 +20,8 @@ struct Ended {
   std::string output;
 };
 
-/// Starts a job on so many processes (0: without mpirun) and waits for its end. SIGTERM to mpirun once `until` was printed.
-Ended job(int processes, std::vector<std::string> arguments, const std::string& until = {}) {
-  arguments.insert(arguments.begin(), STOAT_MPI_JOB);
+/// Starts a program on so many processes (0: without mpirun) and waits for its end. SIGTERM to mpirun once `until` was printed.
+Ended start(int processes, std::vector<std::string> arguments, const std::string& until = {}) {
   if (processes > 0) {
     const std::vector<std::string> mpirun = {STOAT_MPIRUN, "--oversubscribe", "--bind-to", "none", "-n", std::to_string(processes)};
     arguments.insert(arguments.begin(), mpirun.begin(), mpirun.end());
@@ -51,6 +52,11 @@ Ended job(int processes, std::vector<std::string> arguments, const std::string& 
   waitpid(child, &status, 0);
   ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return ended;
+}
+
+Ended job(int processes, std::vector<std::string> arguments, const std::string& until = {}) {
+  arguments.insert(arguments.begin(), STOAT_MPI_JOB);
+  return start(processes, std::move(arguments), until);
 }
 
 std::size_t count(const std::string& text, const std::string& what) {
@@ -115,3 +121,35 @@ TEST_CASE("SIGTERM to the job: all processes finish their blocks and write the c
   CHECK(!content(folder / "checkpoint").empty());
   CHECK(!content(folder / "file").empty());
 }
+
+#ifdef STOAT_TRAIN_SNN
+TEST_CASE("a training: the same bits on 1 and 2 processes, and on 3 that are interrupted and go on as 1") {
+  const Folder folder("mpi-train");
+  const auto training = [&](int processes, const std::string& out, const std::string& until = {}) {
+    std::vector<std::string> arguments = {STOAT_TRAIN_SNN, "--resume", "--epochs", "40", "--classes", "3",
+                                          "--samples",     "20",       "--hidden"};
+    arguments.insert(arguments.end(), {"16", "--batch", "20", "--trials", "2", "--threads", "1", "--out", (folder / out).string()});
+    if (processes > 0) arguments.push_back("--mpi");
+    return start(processes, arguments, until);
+  };
+  const auto table = [&](const std::string& out, const std::string& name) {  // without the seconds, the tenth column
+    std::istringstream in(content((folder / out) / (name + ".csv")));
+    std::string text;
+    for (std::string line; std::getline(in, line); text += line + '\n') {
+      std::size_t begin = 0;
+      for (int k = 0; k < 9; ++k) begin = line.find(',', begin) + 1;
+      line.erase(begin, line.find(',', begin) - begin);
+    }
+    return text;
+  };
+  REQUIRE(training(0, "whole").status == 0);
+  CHECK(count(table("whole", "stochastic"), "\n") == 1 + 40);
+  const Ended two = training(2, "two");
+  CHECK_MESSAGE(two.status == 0, two.output);
+  const Ended three = training(3, "three", "epoch 3/40");
+  CHECK_MESSAGE(count(three.output, "interrupted after epoch ") == 1, three.output);
+  CHECK(training(1, "three").status == 0);
+  for (const std::string out : {"two", "three"})
+    for (const std::string name : {"deterministic", "stochastic"}) CHECK(table(out, name) == table("whole", name));
+}
+#endif

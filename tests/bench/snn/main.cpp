@@ -3,6 +3,7 @@
 //   build/tests/bench_snn                     the steps, one thread
 //   build/tests/bench_snn --peer              the same, then the peer in the same run, and the ratios
 //   build/tests/bench_snn --scaling           how a step grows with the number of steps and samples, and the memory it takes
+//   build/tests/bench_snn --threads           two threads against one, and against what the machine gives two programs
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
 
@@ -14,6 +15,7 @@
 #include <iostream>
 #include <numeric>
 #include <string>
+#include <thread>
 
 #include <nlohmann/json.hpp>
 
@@ -137,6 +139,39 @@ int scaling() {
   return 0;
 }
 
+/// The machine's own limit: two steps of half the batch at the same time, which share nothing.
+int threads() {
+  using Clock = std::chrono::steady_clock;
+  const auto seconds = [](auto&& work) {
+    const auto start = Clock::now();
+    work();
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  const auto middle = [](std::vector<double> x) {
+    std::nth_element(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(x.size() / 2), x.end());
+    return x[x.size() / 2];
+  };
+  std::printf("%-5s %16s %16s %12s\n", "", "2 threads over 1", "2 halves over 1", "of the limit");
+  for (const Workload& w : workloads()) {
+    Workload part = w;
+    part.batch /= 2;
+    Step one(w), two(w, 2), left(part), right(part);
+    std::vector<double> threads, halves;
+    for (int round = 0; round < 16; ++round) {
+      const double alone = seconds([&] { one(); }), both = seconds([&] { two(); }), apart = seconds([&] {
+                                                                                      std::thread other([&] { left(); });
+                                                                                      right();
+                                                                                      other.join();
+                                                                                    });
+      if (round > 0) threads.push_back(alone / both), halves.push_back(alone / apart);
+    }
+    std::printf("%-5s %15.2fx %15.2fx %10.0f %%\n", w.name, middle(threads), middle(halves),
+                100 * middle(threads) / middle(halves));
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
 int against_peer() {
   std::printf("%-5s %10s %12s %10s %9s\n", "", "stoat, ms", "PyTorch, ms", "PyTorch /", "2 threads");
   for (const Workload& w : workloads()) {
@@ -161,6 +196,7 @@ int against_peer() {
 int main(int argc, char** argv) {
   if (argc > 1 && std::strcmp(argv[1], "--peer") == 0) return against_peer();
   if (argc > 1 && std::strcmp(argv[1], "--scaling") == 0) return scaling();
+  if (argc > 1 && std::strcmp(argv[1], "--threads") == 0) return threads();
   for (const Workload& w : workloads())
     benchmark::RegisterBenchmark(w.name, [&w](benchmark::State& state) {
       Step step(w);
