@@ -189,6 +189,37 @@ Chapter large(const Options& options) {
           {}};
 }
 
+Chapter segments(const Options& options) {
+  const stoat::LoopOptions pieces{.recording = std::size_t{4} << 20};
+  Table table{"ScoreFunction, with its recording as a whole and in segments.",
+              {{"draws", "parameters", "run ms", "MB", "whole ms", "/ run", "MB", "segments ms", "/ run", "MB"}}};
+  Curve at_once{"as a whole", "with linespoints pt 7 ps 0.5 lw 2 lc rgb '" + std::string(colour::orange) + "'", {}};
+  Curve parts{"in segments", "with linespoints pt 7 ps 0.5 lw 2 lc rgb '" + std::string(colour::blue) + "'", {}};
+  Curve runs{"plain run", "with linespoints pt 7 ps 0.5 lw 2 lc rgb '" + std::string(colour::green) + "'", {}};
+  for (const int steps : options.quick ? std::vector{4, 40, 100} : std::vector{4, 40, 400}) {
+    const Sized town = traffic_lights(options.quick ? 50 : 158, steps, 100'000);
+    std::cerr << "scaling: segments, " << town.sites << " draws ...\n";
+    const Point a = measure(town, ScoreFunction{}, options.seconds(), options.seed);
+    const Point b = measure(town, ScoreFunction{}, options.seconds(), options.seed, pieces);
+    table.rows.push_back({whole(a.sites), whole(a.parameters), digits(1e3 * a.run), mega(b.run_memory), digits(1e3 * a.draw),
+                          digits(a.draw / a.run), mega(a.draw_memory), digits(1e3 * b.draw), digits(b.draw / b.run),
+                          mega(b.draw_memory)});
+    at_once.points.push_back({a.sites, a.draw_memory / 1e6});
+    parts.points.push_back({b.sites, b.draw_memory / 1e6});
+    runs.points.push_back({b.sites, b.run_memory / 1e6});
+  }
+  Figure figure{"segments", "Memory that a process needs at most, both axes logarithmic.", 500, 380, 1, {}};
+  figure.panels.push_back(
+      {table.rows.back()[1] + " parameters", "draws a run", "MB", "set logscale xy; set format x '10^{%L}'; set key top left", {}});
+  figure.panels.back().curves = {at_once, parts, runs};
+  return {
+      "Memory",
+      "<p>The town for more and more steps. Its loop is one of draw.iterate, so that it can be recorded in segments "
+      "(LoopOptions::recording = 4 MiB): a sweep runs it once more, and memory holds one segment and the states between them.</p>",
+      {table},
+      {figure}};
+}
+
 int main(int argc, char** argv) {
   Options options;
   std::filesystem::path out = "report/scaling";
@@ -201,7 +232,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
   std::filesystem::create_directories(out);
   std::vector<Chapter> done;
-  for (Chapter (*chapter)(const Options&) : {sites, parameters, large}) {
+  for (Chapter (*chapter)(const Options&) : {sites, parameters, large, segments}) {
     done.push_back(chapter(options));
     print(std::cout, done.back());
     std::cout.flush();

@@ -25,12 +25,14 @@ double peak() {
 
 double now() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
-Point measure_here(const Sized& sized, const AnyEstimator& estimator, double seconds, std::uint64_t seed) {
+Point measure_here(const Sized& sized, const AnyEstimator& estimator, double seconds, std::uint64_t seed,
+                   const LoopOptions& loops) {
   const double start = peak();
   Point point;
   Trace<double> trace(sized.program, sized.theta);
+  trace.set_loop_options(loops);
   SampleContext context{.seed = seed, .keys = estimator.keys()};
-  context.mean_cost = trace.run({seed, 0, Purpose::pilot});
+  context.mean_cost = trace.run({seed, 0, Purpose::pilot}, sized.theta);
   point.run_memory = peak() - start;
   const auto learned = estimator.learn(trace, {.seed = seed, .first = 1});
   context.learned = learned.get();
@@ -44,7 +46,7 @@ Point measure_here(const Sized& sized, const AnyEstimator& estimator, double sec
   double turns = 0;
   do {
     const double begin = now();
-    trace.run({seed, context.index, Purpose::pilot});
+    trace.run({seed, context.index, Purpose::pilot}, sized.theta);
     const double ran = now();
     sample();
     point.run += ran - begin, point.draw += now() - ran;
@@ -59,7 +61,7 @@ Point measure_here(const Sized& sized, const AnyEstimator& estimator, double sec
 
 }  // namespace
 
-Point measure(const Sized& sized, const AnyEstimator& estimator, double seconds, std::uint64_t seed) {
+Point measure(const Sized& sized, const AnyEstimator& estimator, double seconds, std::uint64_t seed, const LoopOptions& loops) {
   int ends[2];
   if (pipe(ends) != 0) throw Error("scaling: no pipe to another process");
   const pid_t child = fork();
@@ -68,7 +70,7 @@ Point measure(const Sized& sized, const AnyEstimator& estimator, double seconds,
     // The numbers, or what went wrong. The parent's streams are not touched.
     const auto tell = [&](const void* what, std::size_t size) { return write(ends[1], what, size) == static_cast<ssize_t>(size); };
     try {
-      const Point point = measure_here(sized, estimator, seconds, seed);
+      const Point point = measure_here(sized, estimator, seconds, seed, loops);
       _exit(tell(&point, sizeof(point)) ? 0 : 1);
     } catch (const std::exception& e) { tell(e.what(), std::strlen(e.what())); }
     _exit(1);

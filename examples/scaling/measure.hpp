@@ -18,7 +18,8 @@ struct Point {
 
 /// Plain runs and gradient draws in turns for so many seconds, at least one of each after one to get warm. They happen in a process
 /// of their own, whose peak of memory tells of them alone. Throws Error if that process fails.
-Point measure(const Sized& sized, const stoat::AnyEstimator& estimator, double seconds, std::uint64_t seed);
+Point measure(const Sized& sized, const stoat::AnyEstimator& estimator, double seconds, std::uint64_t seed,
+              const stoat::LoopOptions& loops = {});
 
 /// The exponent of y ~ x^slope: least squares in logarithms.
 double slope(std::span<const double> x, std::span<const double> y);

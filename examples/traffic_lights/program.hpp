@@ -24,9 +24,13 @@ struct TrafficLights {
     const int crossings = side * side;
     const Matrix<S> chance = Vector<S>(logistic(theta)).matrix(0, crossings, 4);
     boost::random::uniform_01<double> uniform;
-    std::vector<std::array<int, 4>> waiting(std::size_t(crossings), {0, 0, 0, 0});  // to go east, south, west, north
-    double cars = 0;
-    for (int t = 0; t < steps; ++t) {
+    struct Town {
+      std::vector<std::array<int, 4>> waiting;  // to go east, south, west, north
+      double cars = 0;
+      bool operator==(const Town&) const = default;
+    } town{std::vector<std::array<int, 4>>(std::size_t(crossings), {0, 0, 0, 0})};
+    draw.iterate(town, steps, [&](Town& now, int t) {
+      auto& [waiting, cars] = now;
       const DiscreteBlock<S, 1> west_east = draw(Bernoulli(chance.col(t % 4)));
       // Chance that no parameter touches comes from draw as a generator; as much of it whoever drives, for the sake of replays.
       std::vector<std::array<int, 4>> coming(waiting.size(), {0, 0, 0, 0});
@@ -44,8 +48,8 @@ struct TrafficLights {
         }
       for (std::size_t c = 0; c < waiting.size(); ++c)
         for (std::size_t from = 0; from < 4; ++from) cars += waiting[c][from] += coming[c][from];
-    }
-    return cars / steps;
+    });
+    return town.cars / steps;
   }
 };
 

@@ -139,3 +139,26 @@ TEST_CASE("runs on Duals are refused where they cannot be") {
                        doctest::Contains("Zipf offers no log_probability() (site 0, run 0"), Refusal);
   CHECK(std::abs(estimate(with_duals(rare), theta, ForwardTriple{}, {.samples = 100}).value) > 0);
 }
+
+TEST_CASE("predicates of a draw branch: their jumps are in the gradient, whatever the outcome") {
+  // Where a program asks for a draw, a triple that went on with its own outcome alone would lose these jumps without a word.
+  const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& theta) -> S {
+    const auto coin = draw(Bernoulli(theta[0]));
+    S sum = 0;
+    if (coin > 0.5) sum += 2;
+    if (coin == 0) sum += 3 * theta[0];
+    if (coin != 1 && !(coin >= 1)) sum -= 1;
+    return sum;
+  };
+  for (const double p : {0.5, 0.2}) {
+    const Eigen::VectorXd theta = Eigen::VectorXd::Constant(1, p);
+    const Eigen::VectorXd truth = Eigen::VectorXd::Constant(1, 2 + 3 * (1 - 2 * p) + 1);  // of 2 p + (1 - p) (3 p - 1)
+    CHECK((enumerate(program, theta).gradient - truth).norm() < 1e-12);
+    for (const AnyEstimator& e :
+         {AnyEstimator(ForwardTriple{}), AnyEstimator(StochasticDerivative{1}), AnyEstimator(ScoreFunction{})}) {
+      CAPTURE(e.name());
+      const Estimate r = estimate(with_duals(program), theta, e, {.samples = 10'000, .seed = 4});
+      CHECK(largest_z(r, truth) < bound);
+    }
+  }
+}

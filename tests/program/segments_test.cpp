@@ -1,10 +1,14 @@
 // Loops recorded in segments: the gradients of recordings in one piece, in bounded memory, and never a wrong one.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -194,4 +198,187 @@ TEST_CASE("a loop recorded in segments has the gradient of one recorded as a who
   check<double>(collection, three(), 1e-12, {ScoreFunction{}, StraightThrough{}});
   check<double>(over, Eigen::Vector2d(0.3, 0.5), 1e-12, {LeaveOneOut{3}, StraightThrough{}});
   check<float>(over, Eigen::Vector2f(0.3F, 0.5F), 1e-5, {ScoreFunction{}, StraightThrough{}});
+}
+
+namespace {
+
+Eigen::VectorXd one(double x) { return Eigen::VectorXd::Constant(1, x); }
+
+Estimate in_segments(const Program<double>& program, const Eigen::VectorXd& theta, const AnyEstimator& e, std::size_t bytes = 1,
+                     std::uint64_t samples = 4) {
+  return estimate(program, theta, e, {.samples = samples, .threads = 1, .loops = {.recording = bytes}});
+}
+
+/// One step of a walk for each draw; most_bytes: of the tape at any time.
+struct Long {
+  int steps;
+  std::size_t* most_bytes;
+  template <class S>
+  S operator()(Sampler<S>& draw, const Vector<S>& theta) const {
+    S x = 0;
+    draw.iterate(x, steps, [&](S& y, int) {
+      y = 0.9 * y + draw(Bernoulli(logistic(theta[0] - 0.1 * y)));
+      if constexpr (is_var<S>) *most_bytes = std::max(*most_bytes, draw.tape().bytes());
+    });
+    return x;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("memory grows with the square root of the draws") {
+  std::size_t most = 0;
+  const auto bytes = [&](int steps, std::size_t recording) {
+    most = 0;
+    in_segments(Long{steps, &most}, one(0.3), StraightThrough{}, recording, 1);
+    return most;
+  };
+  const std::size_t whole = bytes(100'000, 0);
+  CHECK(whole > 5'000'000);
+  CHECK(bytes(100'000, 20'000) < 150'000);
+  CHECK(bytes(10'000, 20'000) > 15'000);
+  CHECK(bytes(100, 1'000'000) == bytes(100, 0));  // short loops are left alone
+}
+
+TEST_CASE("other estimators refuse, once a loop takes more than it may") {
+  for (const AnyEstimator& e : {AnyEstimator(StochasticDerivative{1}), AnyEstimator(GumbelSoftmax{0.5}), AnyEstimator(MeanField{}),
+                                AnyEstimator(DebiasedSurrogate{1})}) {
+    CAPTURE(e.name());
+    std::size_t most = 0;
+    const Long program{50, &most};
+    CHECK_THROWS_WITH_AS(in_segments(program, one(0.3), e), doctest::Contains("a loop takes more than LoopOptions::recording = 1"),
+                         Refusal);
+    const Estimate roomy = in_segments(program, one(0.3), e, 1'000'000), whole = in_segments(program, one(0.3), e, 0);
+    CHECK(roomy.gradient == whole.gradient);
+  }
+}
+
+TEST_CASE("a body that changes more than its state throws") {
+  // A sum, of constants or of variables; what an iteration left for the next one, or for what follows; the state as it once was.
+  const auto sum = []<class S>(Sampler<S>& draw, const Vector<S>& theta) -> S {
+    S x = 0, total = 0;
+    draw.iterate(x, 40, [&](S& y, int) { total += y = draw(Bernoulli(logistic(theta[0]))); });
+    return total;
+  };
+  const auto moving = []<class S>(Sampler<S>& draw, const Vector<S>& theta) -> S {
+    S x = 0, total = 0;
+    draw.iterate(x, 40, [&](S& y, int) {
+      y = draw(Bernoulli(logistic(theta[0])));
+      total += y * theta[0];
+    });
+    return total;
+  };
+  const auto carried = []<class S>(Sampler<S>& draw, const Vector<S>& theta) -> S {
+    S x = 0, last = 0;
+    draw.iterate(x, 40, [&](S& y, int) {
+      y = 0.5 * last + draw(Bernoulli(logistic(theta[0])));
+      last = y + theta[0];
+    });
+    return x;
+  };
+  const auto escaped = []<class S>(Sampler<S>& draw, const Vector<S>& theta) -> S {
+    S x = 0, seen = 0;
+    draw.iterate(x, 40, [&](S& y, int t) {
+      y += theta[0] * draw(Bernoulli(logistic(theta[0])));
+      if (t == 9) seen = y * theta[0];
+    });
+    return seen;
+  };
+  const auto earlier = []<class S>(Sampler<S>& draw, const Vector<S>& theta) -> S {
+    S x = 0, seen = 0;
+    draw.iterate(x, 40, [&](S& y, int t) {
+      if (t == 9) seen = y;
+      y += theta[0] * draw(Bernoulli(logistic(theta[0])));
+    });
+    return S(seen * x);
+  };
+  int k = 0;
+  for (const Program<double>& program : {Program<double>(sum), Program<double>(moving), Program<double>(carried),
+                                         Program<double>(escaped), Program<double>(earlier)}) {
+    CAPTURE(k++);
+    bool caught = false;
+    try {
+      in_segments(program, one(0.3), ScoreFunction{});
+    } catch (const Error& e) {
+      CAPTURE(e.what());
+      CHECK(std::string(e.what()).find("the body of ") != std::string::npos);
+      CHECK(std::string(e.what()).find("changes something besides its state") != std::string::npos);
+      caught = true;
+    } catch (const InvalidArgument& e) {  // debug builds see the variable itself
+      CHECK(std::string(e.what()).find("rewound since") != std::string::npos);
+      caught = true;
+    }
+    CHECK(caught);
+    CHECK_NOTHROW(in_segments(program, one(0.3), ScoreFunction{}, 1'000'000));
+  }
+  int calls = 0;
+  const auto other = [&calls]<class S>(Sampler<S>& draw, const Vector<S>& theta) -> S {
+    S x = ++calls * theta[0];
+    draw.iterate(x, 40, [&](S& y, int) { y += draw(Bernoulli(logistic(theta[0]))); });
+    return x;
+  };
+  CHECK_THROWS_WITH_AS(in_segments(other, one(0.3), ScoreFunction{}), doctest::Contains("depends on more than theta and its draws"),
+                       Error);
+}
+
+TEST_CASE("a state whose variables cannot be seen is refused") {
+  const auto refused = [](const auto& make) {
+    const auto program = [&make]<class S>(Sampler<S>& draw, const Vector<S>& theta) -> S {
+      auto state = make(theta[0]);
+      draw.iterate(state, 40, [&](auto&, int) { draw(Bernoulli(logistic(theta[0]))); });
+      return theta[0];
+    };
+    CHECK_THROWS_WITH_AS(in_segments(program, one(0.3), ScoreFunction{}),
+                         doctest::Contains("the variables of its state must be visible"), Refusal);
+    CHECK_NOTHROW(in_segments(program, one(0.3), ScoreFunction{}, 0));
+  };
+  refused([]<class S>(const S& x) {
+    class Hidden {
+     public:
+      explicit Hidden(const S& y) : y_(y) {}
+      bool operator==(const Hidden&) const = default;
+
+     private:
+      S y_;
+    };
+    return Hidden(x);
+  });
+  refused([]<class S>(const S& x) { return std::make_shared<S>(x); });
+}
+
+TEST_CASE("an outcome of probability 0 in a segment") {
+  // Its probability is c theta^2 x: it moves, it does not, or the state that it depends on moves with theta, which is not known in
+  // time.
+  const auto program = [](double x, bool through_state) {
+    return [x, through_state]<class S>(Sampler<S>& draw, const Vector<S>& theta) -> S {
+      S state = through_state ? S(x * theta[0]) : S(x);
+      draw.iterate(state, 20, [&](S& y, int t) {
+        draw(Bernoulli(logistic(theta[0])));
+        if (t == 15) y += draw(Bernoulli(through_state ? y : S(y * theta[0])));
+      });
+      return state;
+    };
+  };
+  CHECK_NOTHROW(in_segments(program(0, false), one(0), ScoreFunction{}));
+  CHECK_THROWS_WITH_AS(in_segments(program(1, false), one(0), ScoreFunction{}),
+                       doctest::Contains("has probability 0, which moves with theta"), Refusal);
+  CHECK_THROWS_WITH_AS(in_segments(program(1, true), one(0), ScoreFunction{}),
+                       doctest::Contains("cannot be told in a recording in segments"), Refusal);
+  CHECK_NOTHROW(in_segments(program(1, true), one(0.5), ScoreFunction{}));
+}
+
+TEST_CASE("a descent in segments, and what a state counts") {
+  const auto descent = [](std::size_t bytes) {
+    return minimize(walk, Eigen::Vector2d(1.5, 0.9), ScoreFunction{}, Adam{0.05},
+                    {.iterations = 10, .samples = 4, .loops = {.recording = bytes}, .display = Display::none})
+        .theta;
+  };
+  CHECK((descent(2000) - descent(0)).norm() < 1e-10);
+  struct Town {
+    std::vector<double> cars;
+    int steps;
+  };
+  CHECK(detail::bytes_of(Town{std::vector<double>(5), 1}) == sizeof(std::vector<double>) + 40 + 4);
+  Trace<double> trace(walk, Eigen::Vector2d(1.5, 0.9));
+  CHECK(trace.run({3, 1}) == trace.run({3, 1}, Eigen::Vector2d(1.5, 0.9)));
 }
