@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include <stoat/program/block.hpp>
+#include <stoat/program/changes.hpp>
 #include <stoat/program/discrete.hpp>
 #include <stoat/program/draws.hpp>
 #include <stoat/program/reservoir.hpp>
@@ -35,6 +36,10 @@ class Sampler : public SamplerBase,
           std::copy(k.begin(), k.end(), outcomes.begin() + static_cast<std::ptrdiff_t>(i));
         });
   }
+
+  /// Where operations offer what spares replays a rerun; null in runs that have none.
+  ReplayLog<S>* replay_log() const { return replay_log_; }
+  void set_replay_log(ReplayLog<S>* log) { replay_log_ = log; }
 
   /// Adds to the cost of the run, now: the total is what the program returns and all that was added. Estimators that know when
   /// a cost arose hold no later draw responsible for it.
@@ -189,6 +194,7 @@ class Sampler : public SamplerBase,
   }
 
   S cost_ = 0;
+  ReplayLog<S>* replay_log_ = nullptr;
 };
 
 }  // namespace stoat

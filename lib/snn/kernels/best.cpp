@@ -1,4 +1,9 @@
+#include <limits>
+
+#include <boost/math/special_functions/erf.hpp>
+
 #include <stoat/snn/functions.hpp>
+#include <stoat/tape/vector_math.hpp>
 
 #include "table.hpp"
 
@@ -47,6 +52,12 @@ void logistic_values(double beta, const float* z, float* f, int n) {
   kernels::best<float>().logistic(static_cast<float>(beta), z, f, n);
 }
 void logistic_values(double beta, const double* z, double* f, int n) { kernels::best<double>().logistic(beta, z, f, n); }
+void logistic_thresholds(double beta, const double* u, double* z, int n) {
+  for (int i = 0; i < n; ++i) z[i] = u[i] / (1 - u[i]);
+  vector_math::log(z, z, static_cast<std::size_t>(n));
+  for (int i = 0; i < n; ++i) z[i] /= beta;
+}
+double inverse_erfc(double y) { return y > 0 ? boost::math::erfc_inv(y) : std::numeric_limits<double>::infinity(); }
 void logistic_derivatives(double beta, const float* z, float* f, int n) {
   kernels::best<float>().logistic_derivative(static_cast<float>(beta), z, f, n);
 }
