@@ -51,8 +51,17 @@ void LifLayer<T>::keep_margins(Pass<T>& pass, int t, const std::uint64_t* now) {
     const T* const row_u = u + row(0, t);
     for (int i = 0; i < n; ++i) m[i] = threshold[i] - row_u[i];
   }
-  // Rounding must not contradict the spikes.
-  for (int i = 0; i < n; ++i) m[i] = bit(now, i) ? std::min(m[i], -std::numeric_limits<T>::min()) : std::max(m[i], T(0));
+  // Rounding must not contradict the spikes, of which there are few.
+  static thread_local std::vector<T> of_spikes;
+  of_spikes.clear();
+  const auto visit = [&](const auto& f) {
+    for (int base = 0; base < n; base += 64)
+      for (std::uint64_t left = now[base / 64]; left; left &= left - 1) f(base + std::countr_zero(left));
+  };
+  visit([&](int i) { of_spikes.push_back(std::min(m[i], -std::numeric_limits<T>::min())); });
+  for (int i = 0; i < n; ++i) m[i] = std::max(m[i], T(0));
+  auto next = of_spikes.begin();
+  visit([&](int i) { m[i] = *next++; });
   std::fill(m + n, m + stride, std::numeric_limits<T>::max());
 }
 

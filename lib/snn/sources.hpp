@@ -66,16 +66,14 @@ class PlainCoins final : public SpikeSource<T> {
   }
   void decide(const Lif& lif, int, int, const T* z, T*, int units, std::uint64_t* bits, Index, Index) override {
     row_.fill(lif, z, units, false);
-    draw_.inside(std::span<const SpikeCoin>(row_.coins), std::span(row_.outcomes));
+    row_.u.resize(row_.coins.size());
+    draw_.inside(std::span<const SpikeCoin>(row_.coins), std::span(row_.outcomes), draw_.replay_log() ? row_.u.data() : nullptr);
     row_.bits(bits);
   }
   void uniforms(int, int, int, T*) override {}
   void margins(const Lif& lif, int units, T* margin) override {
-    const auto n = static_cast<std::size_t>(units);
-    row_.u.resize(n);
-    draw_.uniforms_of(draw_.sites() - n, row_.u);
     lif.escape.thresholds(row_.u.data(), row_.u.data(), units);
-    for (std::size_t i = 0; i < n; ++i) margin[i] = static_cast<T>(row_.u[i] - row_.z[i]);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(units); ++i) margin[i] = static_cast<T>(row_.u[i] - row_.z[i]);
   }
   std::size_t first_site() const override { return first_site_; }
 

@@ -27,14 +27,16 @@ class Sampler : public SamplerBase,
   using SamplerBase::operator();
   using Draws<Sampler<S>, S>::operator();
 
-  /// Draws that an operation makes inside: the next sites, with these plain laws.
+  /// Draws that an operation makes inside: the next sites, with these plain laws. In a run that is no replay `kept`, if not null,
+  /// gets their uniform numbers.
   template <PlainLaw P>
-  void inside(std::span<const P> laws, std::span<std::int64_t> outcomes) {
+  void inside(std::span<const P> laws, std::span<std::int64_t> outcomes, double* kept = nullptr) {
     decide_block(
         laws.size(), [&](std::size_t i) -> const P& { return laws[i]; },
         [&](std::size_t i, std::span<const std::int64_t> k) {
           std::copy(k.begin(), k.end(), outcomes.begin() + static_cast<std::ptrdiff_t>(i));
-        });
+        },
+        kept);
   }
 
   /// Where operations offer what spares replays a rerun; null in runs that have none.

@@ -53,9 +53,10 @@ void logistic_values(double beta, const float* z, float* f, int n) {
 }
 void logistic_values(double beta, const double* z, double* f, int n) { kernels::best<double>().logistic(beta, z, f, n); }
 void logistic_thresholds(double beta, const double* u, double* z, int n) {
-  for (int i = 0; i < n; ++i) z[i] = u[i] / (1 - u[i]);
+  kernels::best<double>().odds(u, z, n);
   vector_math::log(z, z, static_cast<std::size_t>(n));
-  for (int i = 0; i < n; ++i) z[i] /= beta;
+  const double scale = 1 / beta;
+  for (int i = 0; i < n; ++i) z[i] *= scale;
 }
 double inverse_erfc(double y) { return y > 0 ? boost::math::erfc_inv(y) : std::numeric_limits<double>::infinity(); }
 void logistic_derivatives(double beta, const float* z, float* f, int n) {

@@ -116,6 +116,7 @@ void replays(benchmark::State& state, const std::vector<int>& hidden, int steps,
   state.counters["spikes"] = spikes / sites;
 
   ReplayLog<float> log;
+  log.arena().allocate<char>(std::size_t{1} << 24);  // one piece of memory: what is used of it is what was asked for
   log.begin();
   Sampler<float> draw;
   draw.set_replay_log(&log);
