@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iomanip>
 #include <optional>
+#include <sstream>
 
+#include <stoat/estimators/score_function.hpp>
 #include <stoat/estimators/smoothed.hpp>
 
 #include "sites.hpp"
@@ -54,6 +57,8 @@ struct Plan {
   Flow flow;
   Control control = Control::none;
   bool residuals = false, martingale = false;
+  bool usual = false;  ///< replays may be usual_replays
+  bool last = false;   ///< all alternatives of the last block, beside the chosen ones
 };
 
 /// What pilot runs told, by the number of the site.
@@ -65,6 +70,10 @@ struct Learned {
   std::vector<std::array<double, 2>> cost;      ///< of replays of a site: their number, and the sum in runs
   double cost_per_suffix = 1;                   ///< of all of them, relative to the fraction of a run that follows the site
   double replays = 0;
+  bool by_changes = false;                 ///< replays cost what they change
+  std::size_t last = 0, sites = 0;         ///< sites of the last block, if all its changes come at once; and of the run
+  double spread = 0;                       ///< changed outcomes of a replay, relative to the spikes that follow
+  std::shared_ptr<const void> martingale;  ///< of ScoreFunctionMartingale, if that takes the place of replays
 
   double residual_of(const Site& s, std::size_t i) const {
     return i < residual.size() && s.count == 1 && (s.outcome == 0 || s.outcome == 1) ? residual[i][s.outcome == 1] : 0.0;
@@ -94,6 +103,22 @@ struct Workspace {
   };
   std::vector<Change> changes;
   std::vector<Weight> weights;
+};
+
+/// The changes of the cost that the sites of the last block make, if they come all at once.
+template <class T>
+struct LastBlock {
+  std::size_t first = 0;
+  std::vector<T> changes;
+  void find(Trace<T>& trace, const Plan& plan) {
+    changes.clear();
+    if (!plan.last) return;
+    const auto block = trace.last_block(true);
+    first = block.first;
+    changes.resize(block.sites);
+    if (block.sites > 0) trace.changes_of_last(changes);
+  }
+  bool has(std::size_t site) const { return site - first < changes.size(); }
 };
 
 /// The control of every parameter of every site, and, with Control::path, the surrogate gradient itself.
@@ -168,10 +193,12 @@ void list_alternatives(Trace<T>& trace, const Plan& plan, Workspace& w) {
 
 /// How likely each alternative is to be chosen. One whose weight times d_c p is 0 contributes exactly 0 and is never replayed.
 template <class T>
-void choose_probabilities(const Trace<T>& trace, const Plan& plan, const Learned* learned, Workspace& w) {
+void choose_probabilities(const Trace<T>& trace, const Plan& plan, const Learned* learned, const LastBlock<T>& last, Workspace& w) {
   w.preference = w.size;
+  for (std::size_t a = 0; a < w.size.size() && !last.changes.empty(); ++a)
+    if (last.has(w.alternatives.list[a].site)) w.preference[a] = 0;
   for (std::size_t a = 0; a < w.size.size(); ++a) {
-    if (!(w.size[a] > 0)) continue;
+    if (!(w.preference[a] > 0)) continue;
     if (plan.choice == SiteChoice::uniform) w.preference[a] = 1;
     if (plan.choice == SiteChoice::neyman && learned) {
       const std::size_t i = w.alternatives.list[a].site;
@@ -182,6 +209,8 @@ void choose_probabilities(const Trace<T>& trace, const Plan& plan, const Learned
   const double replays = plan.replays == automatic_replays ? learned->replays : plan.replays;
   const bool certain = trace.parameters() <= 4 && plan.choice != SiteChoice::neyman;  // of the importances
   detail::inclusion_probabilities(w.preference, replays, certain ? 0.0 : 0.1, w.probability);
+  for (std::size_t a = 0; a < w.size.size() && !last.changes.empty(); ++a)
+    if (last.has(w.alternatives.list[a].site)) w.probability[a] = w.size[a] > 0 || std::isnan(w.size[a]) ? 1 : 0;
 }
 
 /// The change of the cost that later flips of coins explain; see DebiasedSurrogate::martingale.
@@ -199,10 +228,11 @@ double explained(const Trace<T>& trace, std::size_t site, const detail::AdjointT
 
 /// The change of the cost under an alternative, and the cost of its replay.
 template <class T>
-std::pair<double, double> change(Trace<T>& trace, const Plan& plan, const Learned* learned, const Alternatives& a,
-                                 const Alternative& y) {
+std::pair<double, double> change(Trace<T>& trace, const Plan& plan, const Learned* learned, const LastBlock<T>& last,
+                                 const Alternatives& a, const Alternative& y) {
   if (y.outcome == trace.site(y.site).outcome || !detail::can_happen(trace, a, y)) return {0.0, 0.0};
-  double delta = static_cast<double>(trace.replay(y.site, y.outcome, plan.martingale)) - static_cast<double>(trace.cost());
+  if (last.has(y.site)) return {static_cast<double>(last.changes[y.site - last.first]), 0.0};
+  double delta = static_cast<double>(trace.change(y.site, y.outcome, plan.martingale));
   if (plan.martingale) delta -= explained(trace, y.site, *learned->adjoints);
   return {delta, trace.replay_cost()};
 }
@@ -221,18 +251,20 @@ template <class T, class Observe>
 void draw(Trace<T>& trace, const Plan& plan, const Learned* learned, const RunKey& key, Generator choices, GradientDraw& out,
           const Observe& observe) {
   static thread_local Workspace w;
+  static thread_local LastBlock<T> last;
   // With the martingale more is kept than states: by the first replay.
-  out.value = static_cast<double>(trace.run(key, plan.replays == 1 || plan.martingale ? 1 : 2));
+  out.value = static_cast<double>(trace.run(key, plan.martingale ? 0 : plan.replays == 1 ? 1 : 2));
   trace.record(plan.control == Control::path ? Outcomes::variables : Outcomes::constants);
   find_controls(trace, plan, learned, w, out.gradient);
   detail::sweep_tangents(trace, choices);
   list_alternatives(trace, plan, w);
-  choose_probabilities(trace, plan, learned, w);
+  last.find(trace, plan);
+  choose_probabilities(trace, plan, learned, last, w);
 
   // Replays first: a test of an impossible alternative uses the adjoints.
   w.changes.clear();
   detail::systematic_sample(w.probability, choices.uniform(), [&](std::size_t a) {
-    const auto [delta, cost] = change(trace, plan, learned, w.alternatives, w.alternatives.list[a]);
+    const auto [delta, cost] = change(trace, plan, learned, last, w.alternatives, w.alternatives.list[a]);
     w.changes.push_back({a, delta, cost});
   });
   // With a control from the path the first sweep had the cost and the control of every site in it, but for the table's part.
@@ -255,7 +287,7 @@ void draw(Trace<T>& trace, const Plan& plan, const Learned* learned, const RunKe
     if (w.share[a] > 0)
       for (std::uint32_t j = 0; j < trace.site(y.site).count; ++j)
         if (const double s = w.control[w.first[y.site] + j]; s != 0) w.weights.push_back({j, -w.share[a] * s});
-    observe(Chosen{y, w.probability[a], w.size[a], cost, w.weights});
+    if (!last.has(y.site)) observe(Chosen{y, w.probability[a], w.size[a], cost, w.weights});
     for (const Weight& weight : w.weights)
       if (weight.value != 0) trace.seed(y.site, weight.parameter, static_cast<T>(weight.value / w.probability[a]));
   }
@@ -353,13 +385,59 @@ double learn_replays(Trace<T>& trace, const Plan& plan, int runs, const PilotCon
   return best < 1 ? std::max(best, 0.1) : std::min(std::round(best), std::max(1.0, most));
 }
 
+/// How far changes spread, by a few replays of some runs: outcomes that change with one, relative to the spikes that follow.
 template <class T>
-std::shared_ptr<const Learned> learn_plan(Trace<T>& trace, const Plan& plan, int runs, const PilotContext& pilot) {
+double measured_spread(Trace<T>& trace, const PilotContext& pilot) {
+  double changed = 0, spikes = 0;
+  for (std::uint64_t r = 0; r < 8; ++r) {
+    trace.run(pilot.run(trace, r), 2);
+    const auto outcomes = trace.baseline_plan().forced;
+    Generator choices = pilot.choices(r);
+    for (int k = 0; k < 8; ++k) {
+      const auto site = static_cast<std::size_t>((k + choices.uniform()) / 8 * static_cast<double>(outcomes.size()));
+      trace.change(site, 1 - outcomes[site]);
+      const auto replayed = trace.replayed();
+      for (std::size_t i = site + 1; i < outcomes.size(); ++i) changed += replayed[i] != outcomes[i], spikes += outcomes[i] == 1;
+    }
+  }
+  return spikes > 0 ? changed / spikes : 0;
+}
+
+/// What is left to the pilot, decided.
+Plan decided(Plan plan, const Learned* learned) {
+  const bool quick = learned && learned->by_changes;
+  if (plan.control == Control::usual) plan.control = quick ? Control::table : Control::path;
+  if (plan.replays != usual_replays) return plan;
+  plan.replays = 4;
+  if (!quick) return plan;
+  plan.replays = automatic_replays;
+  plan.last = learned->last > 0;
+  if (plan.choice == SiteChoice::importance) plan.choice = SiteChoice::neyman;
+  // With all replays made nothing stands in for any.
+  if (learned->last == learned->sites) plan.replays = 0, plan.control = Control::none, plan.choice = SiteChoice::importance;
+  return plan;
+}
+
+template <class T>
+std::shared_ptr<const Learned> learn_plan(Trace<T>& trace, Plan plan, int runs, PilotContext pilot) {
+  auto learned = std::make_shared<Learned>();
+  if (plan.replays == usual_replays || plan.control == Control::usual) {
+    if (!plan.martingale) trace.run(pilot.run(trace, 0), 1);
+    learned->by_changes = !plan.martingale && trace.by_changes();
+    if (learned->by_changes) {
+      learned->last = trace.last_block(true).sites, learned->sites = trace.baseline_plan().forced.size();
+      learned->spread = measured_spread(trace, pilot);
+      if (plan.replays == usual_replays && learned->spread > 0.25) {
+        learned->martingale = ScoreFunctionMartingale{runs}.learn(trace, pilot);
+        return learned;
+      }
+    }
+    plan = decided(plan, learned.get());
+  }
   const bool table = plan.control == Control::table || plan.martingale;
   const bool residuals = plan.residuals || plan.choice == SiteChoice::neyman;
   const bool replays = plan.replays == automatic_replays;
-  if (!table && !residuals && !replays) return nullptr;
-  auto learned = std::make_shared<Learned>();
+  if (!table && !residuals && !replays && !learned->by_changes) return nullptr;
   if (table) learned->adjoints.emplace(trace, runs, pilot);
   PilotContext rest = pilot;
   rest.first += static_cast<std::uint64_t>(runs);
@@ -371,6 +449,7 @@ std::shared_ptr<const Learned> learn_plan(Trace<T>& trace, const Plan& plan, int
 std::string described(const Plan& plan) {
   std::string text = std::string(plan.name) + "(" +
                      (plan.replays == automatic_replays ? "auto"
+                      : plan.replays == usual_replays   ? "4"
                       : plan.replays == 0               ? "all"
                                                         : std::to_string(plan.replays));
   if (plan.control == Control::table) text += ", table";
@@ -383,13 +462,14 @@ std::string described(const Plan& plan) {
 
 void check(const Plan& plan, int pilot) {
   const auto fail = [&](const std::string& why) { throw InvalidArgument(plan.name + (": " + why)); };
-  if (plan.replays < automatic_replays) fail(outside("replays", plan.replays, "[-1, infinity)"));
+  if (plan.replays < automatic_replays && !(plan.replays == usual_replays && plan.usual))
+    fail(outside("replays", plan.replays, "[-1, infinity)"));
   if (pilot < 2 || pilot > 200'000) fail(outside("pilot", pilot, "[2, 200000]"));
 }
 
 Plan plan_of(const StochasticDerivative& e) { return {"StochasticDerivative", e.replays, e.choice, e.flow}; }
 Plan plan_of(const DebiasedSurrogate& e) {
-  return {"DebiasedSurrogate", e.replays, e.choice, e.flow, e.control, e.residuals, e.martingale};
+  return {"DebiasedSurrogate", e.replays, e.choice, e.flow, e.control, e.residuals, e.martingale, true};
 }
 
 }  // namespace
@@ -470,9 +550,33 @@ std::shared_ptr<const void> DebiasedSurrogate::learn(Trace<T>& trace, const Pilo
 
 template <class T>
 void DebiasedSurrogate::sample(Trace<T>& trace, const SampleContext& context, GradientDraw& out) const {
-  const Plan plan = plan_of(*this);
+  Plan plan = plan_of(*this);
   check(plan, pilot);
-  draw(trace, plan, static_cast<const Learned*>(context.learned), context.key(), context.choices(), out, [](const Chosen&) {});
+  const auto* const learned = static_cast<const Learned*>(context.learned);
+  if (learned && learned->martingale) {
+    SampleContext here = context;
+    here.learned = learned->martingale.get();
+    ScoreFunctionMartingale{pilot}.sample(trace, here, out);
+    return;
+  }
+  plan = decided(plan, learned);
+  draw(trace, plan, learned, context.key(), context.choices(), out, [](const Chosen&) {});
+}
+
+std::string DebiasedSurrogate::note(const void* what) const {
+  const auto& learned = *static_cast<const Learned*>(what);
+  if (!learned.by_changes || replays != usual_replays) return {};
+  std::ostringstream text;
+  text << std::setprecision(2);
+  if (learned.martingale) {
+    text << "a change spreads over " << 100 * learned.spread
+         << " % of the spikes that follow: ScoreFunctionMartingale in place of replays";
+  } else {
+    text << "replays by what they change";
+    if (learned.last > 0) text << ": all " << learned.last << " of the last block";
+    if (learned.last < learned.sites) text << (learned.last > 0 ? ", " : ": ") << "about " << learned.replays << " of the others";
+  }
+  return text.str();
 }
 
 template detail::AdjointTable::AdjointTable(Trace<float>&, int, const PilotContext&);

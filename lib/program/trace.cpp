@@ -39,6 +39,7 @@ void Trace<T>::set_parameters(const Eigen::VectorX<T>& theta) {
   theta_ = theta;
   plain_theta_ = Vector<T>(theta);
   checkpoints_.begin(loop_options_.memory);  // those of the baseline are of other parameters
+  changes_.forget();
 }
 
 template <class T>
@@ -59,7 +60,10 @@ T Trace<T>::run(const RunKey& key, std::size_t replays) {
   replays_ = 0;
   checkpoints_.begin(loop_options_.memory);
   baseline_.begin({.key = key, .limit = max_draws_, .datum = datum_, .keep = replays > 1 ? &checkpoints_ : nullptr});
+  changes_.begin();
+  baseline_.set_replay_log(replays > 0 ? &changes_ : nullptr);
   cost_ = plain_cost(baseline_, plain_theta_);
+  changes_.end(baseline_.outcomes().size(), cost_);
   work_.runs += 1;
   if (replays > 1 && !baseline_.loops().loops.empty()) {
     checkpoints_.finish();
@@ -209,6 +213,46 @@ T Trace<T>::record_lowest(const RunKey& key, std::span<const std::int64_t> force
 
 template <class T>
 T Trace<T>::replay(std::size_t site, std::int64_t outcome, bool chances) {
+  if (const std::optional<T> changed = quick_change(site, outcome, chances)) return cost_ + *changed;
+  return rerun(site, outcome, chances);
+}
+
+template <class T>
+T Trace<T>::change(std::size_t site, std::int64_t outcome, bool chances) {
+  if (const std::optional<T> changed = quick_change(site, outcome, chances)) return *changed;
+  return rerun(site, outcome, chances) - cost_;
+}
+
+template <class T>
+std::optional<T> Trace<T>::quick_change(std::size_t site, std::int64_t outcome, bool chances) {
+  const auto& outcomes = baseline_.outcomes();
+  replayed_by_changes_ = changes_.complete() && !chances && site < outcomes.size() && outcome == 1 - outcomes[site];
+  if (!replayed_by_changes_) return std::nullopt;
+  const T changed = changes_.change(site);
+  replay_cost_ = static_cast<double>(changes_.looked_at()) / static_cast<double>(outcomes.size());
+  rejoined_ = false;
+  work_.runs += replay_cost_;
+  if (!std::isfinite(changed))
+    throw Error("the cost changes by " + std::to_string(changed) + " in a replay of run " + std::to_string(key_.run) +
+                " with site " + std::to_string(site) + " forced to " + std::to_string(outcome));
+  if (changes_.close()) replayed_by_changes_ = false;
+  return changes_.close() ? std::nullopt : std::optional<T>(changed);
+}
+
+template <class T>
+void Trace<T>::changes_of_last(std::span<T> out) {
+  const auto block = changes_.last(false);
+  if (out.size() != block.sites)
+    throw Error("changes_of_last: room for " + std::to_string(out.size()) + " sites, not " + std::to_string(block.sites));
+  changes_.each(out);
+  for (std::size_t i = 0; i < out.size(); ++i)
+    if (!std::isfinite(out[i]))
+      throw Error("the cost changes by " + std::to_string(out[i]) + " in a replay of run " + std::to_string(key_.run) +
+                  " with site " + std::to_string(block.first + i) + " forced");
+}
+
+template <class T>
+T Trace<T>::rerun(std::size_t site, std::int64_t outcome, bool chances) {
   const auto& outcomes = baseline_.outcomes();
   if (site >= outcomes.size())
     throw Error("replay: site " + std::to_string(site) + " was not visited; run " + std::to_string(key_.run) + " has " +
@@ -251,6 +295,11 @@ T Trace<T>::run_replay(const DrawPlan& plan) {
 
 template <class T>
 std::span<const std::int64_t> Trace<T>::replayed() const {
+  if (replayed_by_changes_) {
+    replayed_ = baseline_.outcomes();
+    changes_.apply(replayed_);
+    return replayed_;
+  }
   if (replay_.skips().empty()) return replay_.outcomes();
   replayed_.clear();
   auto own = replay_.outcomes().begin();

@@ -49,6 +49,12 @@ struct Sum {
 /// The label that the outputs of sample g tell, as the loss reads them.
 template <class T>
 int predicted_label(const Loss& loss, const Signal<T>& o, int g) {
+  if (std::holds_alternative<MeanOverTimeCrossEntropy>(loss)) {
+    std::vector<T> sum(static_cast<std::size_t>(o.units));
+    for (int t = 0; t < o.steps; ++t)
+      for (int c = 0; c < o.units; ++c) sum[static_cast<std::size_t>(c)] += o.numbers[o.row(g, t) + c];
+    return static_cast<int>(std::max_element(sum.begin(), sum.end()) - sum.begin());
+  }
   if (!std::holds_alternative<SumOfSoftmaxCrossEntropy>(loss)) {
     std::vector<T> top(static_cast<std::size_t>(o.stride)), when(top.size());
     kernels::best<T>().peaks(o.numbers + o.row(g, 0), o.stride, std::min(1, o.steps - 1), o.steps, o.stride, top.data(),

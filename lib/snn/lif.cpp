@@ -1,5 +1,7 @@
 #include <bit>
+#include <limits>
 
+#include "lif_changes.hpp"
 #include "lif_layer.hpp"
 
 namespace stoat::snn {
@@ -34,7 +36,33 @@ void LifLayer<T>::run(Pass<T>& pass) {
   } else {
     run_steps(pass, simple, neurons);
   }
+  if (margin && lif->activation == Activation::deterministic)
+    for (int t = 0; t < steps; ++t) keep_margins(pass, t, spikes + bits(0, t));
   list_spikes(pass);
+}
+
+/// How far a membrane is below where its spike would be none, or the other way round: negative where it is above. Of padding: far.
+template <class T>
+void LifLayer<T>::keep_margins(Pass<T>& pass, int t, const std::uint64_t* now) {
+  T* const m = margin + row(0, t);
+  if (lif->activation == Activation::stochastic) {
+    pass.source->margins(*lif, n, m);
+  } else {
+    const T* const row_u = u + row(0, t);
+    for (int i = 0; i < n; ++i) m[i] = threshold[i] - row_u[i];
+  }
+  // Rounding must not contradict the spikes, of which there are few.
+  static thread_local std::vector<T> of_spikes;
+  of_spikes.clear();
+  const auto visit = [&](const auto& f) {
+    for (int base = 0; base < n; base += 64)
+      for (std::uint64_t left = now[base / 64]; left; left &= left - 1) f(base + std::countr_zero(left));
+  };
+  visit([&](int i) { of_spikes.push_back(std::min(m[i], -std::numeric_limits<T>::min())); });
+  for (int i = 0; i < n; ++i) m[i] = std::max(m[i], T(0));
+  auto next = of_spikes.begin();
+  visit([&](int i) { m[i] = *next++; });
+  std::fill(m + n, m + stride, std::numeric_limits<T>::max());
 }
 
 /// Step by step: where neurons see each other, and for all that is beyond plain membranes.
@@ -61,8 +89,9 @@ void LifLayer<T>::run_steps(Pass<T>& pass, bool simple, kernels::MembraneRun<T> 
       T* const sa = si + stride;
       std::uint64_t* const now = spikes + bits(g, t);
       neurons.u = su, neurons.i = si;
-      neurons.membranes = u + row(g, t), neurons.unreset = before ? before + row(g, t) : nullptr;
+      neurons.unreset = before ? before + row(g, t) : nullptr;
       if (simple) {
+        neurons.membranes = u + row(g, t);
         neurons.spikes = now;
         if (coins) neurons.key = *pass.source->key(g, t, n);
       } else {
@@ -77,6 +106,7 @@ void LifLayer<T>::run_steps(Pass<T>& pass, bool simple, kernels::MembraneRun<T> 
           pass.source->decide(*lif, g, t, z, f, n, now, z_at ? z_at + static_cast<Index>(row(g, t)) : 0,
                               out.at ? out.at + static_cast<Index>(row(g, t)) : 0);
           if (uniform) pass.source->uniforms(g, t, n, uniform + row(g, t));
+          if (margin) keep_margins(pass, t, now);
         } else {
           for (int i = 0; i < stride; ++i) limit[i] = threshold[i] + (adapted ? static_cast<T>(lif->adaptation) * sa[i] : T(0));
           k.compare(su, limit, stride, now);
@@ -212,8 +242,11 @@ Signal<T> lif_layer(Pass<T>& pass, std::size_t number, const Signal<T>& in) {
   layer.nothing = nothing;
   layer.u = pass.template allocate<T>(size);
   const bool replays = lif.reset == Reset::replay;
-  if (lif.reset == Reset::differentiated && lif.reset_kind == ResetKind::all && recording)
+  const bool whole_reset = lif.reset != Reset::none && lif.reset_kind == ResetKind::all;
+  if (whole_reset && (pass.log || (lif.reset == Reset::differentiated && recording)))
     layer.before = pass.template allocate<T>(size);
+  // Who asks what a spike takes away asks for `before` or for u.
+  if (pass.log) layer.margin = whole_reset ? layer.u : pass.template allocate<T>(size);
   if (means || (recording && (replays || lif.learned_tau != Learned::none))) layer.current = pass.template allocate<T>(size);
   if (lif.adaptation != 0) layer.adapted = pass.template allocate<T>(size);
   if (means) {
@@ -241,6 +274,11 @@ Signal<T> lif_layer(Pass<T>& pass, std::size_t number, const Signal<T>& in) {
   } else {
     layer.run(pass);
     out.bits = layer.spikes;
+    if (pass.log) {
+      auto& changes = *new (pass.template allocate<LifChanges<T>>(1)) LifChanges<T>(layer, pass);
+      const std::size_t sites = stochastic ? rows * static_cast<std::size_t>(stage.units) : 0;
+      out.operation = pass.log->add(changes, {sites > 0 ? pass.source->first_site() : 0, sites}, in.operation);
+    }
   }
   if (asked) {
     T* const z = pass.template allocate<T>(size);

@@ -33,6 +33,7 @@ struct LifLayer {
   const std::uint64_t* nothing;        // a row without bits
   T* means;                            // probabilities in place of spikes
   T* uniform;                          // what decided the spikes, if replays need it
+  T* margin;                           // rows of distances to the other outcome, if a log wants them; may take the place of u
   Edges<T>* edges;                     // of draws that are sites
   Index z_at;                          // variables of the distances to threshold, if there are any
 
@@ -60,6 +61,7 @@ struct LifLayer {
   void run(Pass<T>& pass);
   void run_steps(Pass<T>& pass, bool simple, kernels::MembraneRun<T> neurons);
   void rest_now(int g, int t, int* left);
+  void keep_margins(Pass<T>& pass, int t, const std::uint64_t* now);
   void list_spikes(Pass<T>& pass);
   void run_means(Pass<T>& pass);
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "pass.hpp"
+#include "softmax.hpp"
 
 namespace stoat::snn {
 namespace {
@@ -58,17 +59,6 @@ class Costs {
   std::vector<Index> variable_;
   std::vector<T> slope_;
 };
-
-/// log sum of e^x, and the softmax.
-template <class T>
-T log_sum_exp(const std::vector<T>& x, std::vector<T>& softmax) {
-  const T top = *std::max_element(x.begin(), x.end());
-  T sum = 0;
-  softmax.resize(x.size());
-  for (std::size_t c = 0; c < x.size(); ++c) sum += softmax[c] = std::exp(x[c] - top);
-  for (T& s : softmax) s /= sum;
-  return top + std::log(sum);
-}
 
 /// A sample of spikes as a raster, steps x units; or numbers in their place.
 template <class T>
@@ -126,6 +116,23 @@ Cost<T> cost(Pass<T>& pass, const SumOfSoftmaxCrossEntropy&, const Stage&, const
 }
 
 template <class T>
+Cost<T> cost(Pass<T>& pass, const MeanOverTimeCrossEntropy&, const Stage&, const Signal<T>& o, int g, const Dataset& data,
+             std::size_t datum) {
+  std::vector<T> mean(static_cast<std::size_t>(o.units)), softmax;
+  for (int t = 0; t < o.steps; ++t)
+    for (std::size_t c = 0; c < mean.size(); ++c) mean[c] += o.numbers[o.row(g, t) + static_cast<std::ptrdiff_t>(c)];
+  for (T& m : mean) m /= static_cast<T>(o.steps);
+  const auto label = static_cast<std::size_t>(data.labels[datum]);
+  const T value = log_sum_exp(mean, softmax) - mean[label];
+  Costs<T> costs(pass, o.at);
+  softmax[label] -= T(1);
+  for (int t = 0; t < o.steps && costs.wanted(); ++t)
+    for (std::size_t c = 0; c < mean.size(); ++c)
+      costs.add(o.row(g, t) + static_cast<std::ptrdiff_t>(c), softmax[c] / static_cast<T>(o.steps));
+  return costs.done(value);
+}
+
+template <class T>
 Cost<T> cost(Pass<T>& pass, const MeanOutput& loss, const Stage&, const Signal<T>& o, int g, const Dataset&, std::size_t) {
   Costs<T> costs(pass, o.at);
   Rows<T> rows(o);
@@ -141,18 +148,16 @@ Cost<T> cost(Pass<T>& pass, const MeanOutput& loss, const Stage&, const Signal<T
 
 /// Mean over units of 1/2 |kernel * (Z - S)|^2, with the derivative in S.
 template <class T>
-Cost<T> distance(Pass<T>& pass, const std::vector<double>& kernel, const Signal<T>& s, int g, const Dataset& data,
-                 std::size_t datum) {
-  const Eigen::MatrixX<T> error = data.targets.raster(datum).template cast<T>() - raster(s, g);
-  Eigen::MatrixX<T> filtered = Eigen::MatrixX<T>::Zero(s.steps, s.units);
-  for (int k = 0; k < std::min<int>(static_cast<int>(kernel.size()), s.steps); ++k)
-    filtered.bottomRows(s.steps - k) += static_cast<T>(kernel[static_cast<std::size_t>(k)]) * error.topRows(s.steps - k);
+Cost<T> distance(Pass<T>& pass, const Loss& loss, const Signal<T>& s, int g, const Dataset& data, std::size_t datum) {
+  std::vector<T> kernel;
+  for (const double x : distance_kernel(loss, s.steps)) kernel.push_back(static_cast<T>(x));
+  const Eigen::MatrixX<T> filtered = filtered_error(kernel, s, g, data, datum);
   const T scale = T(1) / static_cast<T>(s.units);
   Costs<T> costs(pass, s.at);
   if (costs.wanted()) {
     Eigen::MatrixX<T> back = Eigen::MatrixX<T>::Zero(s.steps, s.units);
     for (int k = 0; k < std::min<int>(static_cast<int>(kernel.size()), s.steps); ++k)
-      back.topRows(s.steps - k) += static_cast<T>(kernel[static_cast<std::size_t>(k)]) * filtered.bottomRows(s.steps - k);
+      back.topRows(s.steps - k) += kernel[static_cast<std::size_t>(k)] * filtered.bottomRows(s.steps - k);
     for (int t = 0; t < s.steps; ++t)
       for (int i = 0; i < s.units; ++i) costs.add(s.row(g, t) + i, -scale * back(t, i));
   }
@@ -162,17 +167,12 @@ Cost<T> distance(Pass<T>& pass, const std::vector<double>& kernel, const Signal<
 template <class T>
 Cost<T> cost(Pass<T>& pass, const VanRossum& loss, const Stage&, const Signal<T>& s, int g, const Dataset& data,
              std::size_t datum) {
-  std::vector<double> kernel(static_cast<std::size_t>(s.steps));
-  for (std::size_t k = 0; k < kernel.size(); ++k) {
-    const double t = static_cast<double>(k) * loss.dt;
-    kernel[k] = loss.amplitude * (std::exp(-t / loss.tau_decay) - std::exp(-t / loss.tau_rise));
-  }
-  return distance(pass, kernel, s, g, data, datum);
+  return distance(pass, loss, s, g, data, datum);
 }
 
 template <class T>
 Cost<T> cost(Pass<T>& pass, const SpikeMse&, const Stage&, const Signal<T>& s, int g, const Dataset& data, std::size_t datum) {
-  return distance(pass, {1.0}, s, g, data, datum);
+  return distance(pass, SpikeMse{}, s, g, data, datum);
 }
 
 template <class T>
@@ -256,6 +256,25 @@ Cost<T> cost(Pass<T>& pass, const LowerBound& r, const Signal<T>& s, int g) {
 
 }  // namespace
 
+std::vector<double> distance_kernel(const Loss& loss, int steps) {
+  const VanRossum* const r = std::get_if<VanRossum>(&loss);
+  if (!r) return {1.0};
+  std::vector<double> kernel(static_cast<std::size_t>(steps));
+  for (std::size_t k = 0; k < kernel.size(); ++k) {
+    const double t = static_cast<double>(k) * r->dt;
+    kernel[k] = r->amplitude * (std::exp(-t / r->tau_decay) - std::exp(-t / r->tau_rise));
+  }
+  return kernel;
+}
+template <class T>
+Eigen::MatrixX<T> filtered_error(const std::vector<T>& kernel, const Signal<T>& s, int g, const Dataset& data, std::size_t datum) {
+  const Eigen::MatrixX<T> error = data.targets.raster(datum).template cast<T>() - raster(s, g);
+  Eigen::MatrixX<T> filtered = Eigen::MatrixX<T>::Zero(s.steps, s.units);
+  for (int k = 0; k < std::min<int>(static_cast<int>(kernel.size()), s.steps); ++k)
+    filtered.bottomRows(s.steps - k) += kernel[static_cast<std::size_t>(k)] * error.topRows(s.steps - k);
+  return filtered;
+}
+
 template <class T>
 Cost<T> loss_of(Pass<T>& pass, const Loss& loss, const Stage& last, const Signal<T>& output, int g, const Dataset& data,
                 std::size_t datum) {
@@ -268,7 +287,8 @@ Cost<T> regularizer_of(Pass<T>& pass, const Regularizer& regularizer, const Sign
 
 #define INSTANTIATE(T)                                                                                               \
   template Cost<T> loss_of(Pass<T>&, const Loss&, const Stage&, const Signal<T>&, int, const Dataset&, std::size_t); \
-  template Cost<T> regularizer_of(Pass<T>&, const Regularizer&, const Signal<T>&, int);
+  template Cost<T> regularizer_of(Pass<T>&, const Regularizer&, const Signal<T>&, int);                              \
+  template Eigen::MatrixX<T> filtered_error(const std::vector<T>&, const Signal<T>&, int, const Dataset&, std::size_t);
 INSTANTIATE(float)
 INSTANTIATE(double)
 

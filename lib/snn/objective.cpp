@@ -35,6 +35,7 @@ void check(const Network& network, const Dataset& data, const Loss& loss) {
   };
   if (std::holds_alternative<MaxOverTimeCrossEntropy>(loss)) labels("MaxOverTimeCrossEntropy");
   if (std::holds_alternative<SumOfSoftmaxCrossEntropy>(loss)) labels("SumOfSoftmaxCrossEntropy");
+  if (std::holds_alternative<MeanOverTimeCrossEntropy>(loss)) labels("MeanOverTimeCrossEntropy");
   if (const MeanOutput* mean = std::get_if<MeanOutput>(&loss); mean && (mean->output < 0 || mean->output >= network.outputs()))
     throw InvalidArgument("Objective: MeanOutput: " +
                           outside("output", mean->output, "[0, " + std::to_string(network.outputs()) + ")"));
@@ -137,6 +138,8 @@ S Objective::operator()(Sampler<S>& draw, const Vector<S>& theta, std::size_t da
     pass.arena = &pass.tape->arena();
     pass.theta_at = theta.first();
   }
+  if constexpr (!is_var<S>)
+    if (auto* const log = draw.replay_log(); log && tells_changes(network_, loss_)) pass.log = log, pass.arena = &log->arena();
   pass.membranes = std::holds_alternative<SpikeLogLikelihood>(loss_);
   Signal<T> input{.steps = network_.steps(), .units = network_.inputs(), .stride = kernels::padded(network_.inputs())};
   auto* const which = pass.template allocate<std::size_t>(1);  // the sweeps come when we have returned
@@ -147,9 +150,17 @@ S Objective::operator()(Sampler<S>& draw, const Vector<S>& theta, std::size_t da
     if constexpr (is_var<S>) return cost.at ? S(cost.value, cost.at, draw.tape().tag()) : S(cost.value);
     else return cost.value;
   };
-  S total = variable(loss_of(pass, loss_, stages.list.back(), out.back(), 0, *data_, datum));
+  const S loss = variable(loss_of(pass, loss_, stages.list.back(), out.back(), 0, *data_, datum));
+  S total = loss;
   for (const Regularizer& r : regularizers_)
     for (std::size_t i = 0; i + 1 < out.size(); ++i) total += variable(regularizer_of(pass, r, out[i], 0));
+  if constexpr (!is_var<S>)
+    if (pass.log) {
+      offer_loss(pass, loss_, out.back(), *data_, datum, loss);
+      for (const Regularizer& r : regularizers_)
+        for (std::size_t i = 0; i + 1 < out.size(); ++i) offer_regularizer(pass, r, out[i]);
+      pass.log->total(total);
+    }
   return total;
 }
 

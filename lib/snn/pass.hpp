@@ -69,6 +69,10 @@ class SpikeSource {
   virtual std::optional<kernels::RowKey> key(int /*sample*/, int /*step*/, int /*units*/) const { return std::nullopt; }
   /// The uniform numbers behind the decisions of a row, in [0, 1): a spike where one is below the probability.
   virtual void uniforms(int sample, int step, int units, T* u) = 0;
+  /// How far the distances z of the last row decided were below where its coins would have fallen on their other side: margins.
+  virtual void margins(const Lif& /*lif*/, int /*units*/, T* /*margin*/) {}
+  /// The first of the sites that the present layer has, if draws are sites.
+  virtual std::size_t first_site() const { return 0; }
   /// In a run on means: the means of a row are variables from `mean` on.
   virtual void means(int /*units*/, Index /*mean*/) {}
 };
@@ -87,6 +91,7 @@ struct Pass {
   bool all_membranes = false;         ///< those of every layer are
   bool training = false;              ///< units drop out
   RunKey dropout_key{};               ///< of the first sample; the next ones have the next runs
+  ReplayLog<T>* log = nullptr;        ///< where all layers offer to tell what changes in a replay
 
   template <class U>
   U* allocate(std::size_t n) {
@@ -123,5 +128,19 @@ Cost<T> loss_of(Pass<T>& pass, const Loss& loss, const Stage& last, const Signal
                 std::size_t datum);
 template <class T>
 Cost<T> regularizer_of(Pass<T>& pass, const Regularizer& regularizer, const Signal<T>& spikes, int g);
+
+/// True if all layers and the loss of a network can tell what changes in a replay.
+bool tells_changes(const Network& network, const Loss& loss);
+/// Offers the loss of a sample to the log, and a regulariser.
+template <class T>
+void offer_loss(Pass<T>& pass, const Loss& loss, const Signal<T>& output, const Dataset& data, std::size_t datum, T value);
+template <class T>
+void offer_regularizer(Pass<T>& pass, const Regularizer& regularizer, const Signal<T>& spikes);
+
+/// The kernel of a loss of target trains, at most so many steps long; and kernel * (Z - S) of sample g, a column for each unit.
+std::vector<double> distance_kernel(const Loss& loss, int steps);
+template <class T>
+Eigen::MatrixX<T> filtered_error(const std::vector<T>& kernel, const Signal<T>& spikes, int g, const Dataset& data,
+                                 std::size_t datum);
 
 }  // namespace stoat::snn

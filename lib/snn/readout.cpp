@@ -145,6 +145,10 @@ Signal<T> readout_layer(Pass<T>& pass, std::size_t number, const Signal<T>& in) 
                                       .membranes = rows});
   }
   out.numbers = o;
+  if (pass.log) {
+    out.operation = in.operation;
+    out.readout = new (pass.template allocate<LeakyOutputs<T>>(1)) LeakyOutputs<T>{&stage.input, layer.w, layer.r, layer.a_s};
+  }
   if (recording) {
     align(*pass.tape);
     out.at = pass.tape->block(out.size(), &layer, &Readout<T>::reverse, &Readout<T>::forward);

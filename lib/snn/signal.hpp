@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include <stoat/program/changes.hpp>
 #include <stoat/snn/layers.hpp>
 #include <stoat/snn/spike_events.hpp>
 #include <stoat/tape/tape.hpp>
@@ -14,6 +15,15 @@
 namespace stoat::snn {
 
 using Unit = SpikeEvents::Unit;
+
+class Connection;
+
+/// What makes outputs of spikes: leaky integrators behind a connection.
+template <class T>
+struct LeakyOutputs {
+  const Connection* input;
+  const T *w, *r, *a_s;  ///< weights, and rows of decays
+};
 
 /// The output of a layer for some samples at once: as events (the network's input), as bits (spikes), or as numbers. `stride` is
 /// the length of a row of numbers; adjoints have the layout of numbers.
@@ -28,6 +38,8 @@ struct Signal {
   Index at = 0;                         ///< the variable of the first number; 0: constants
   Index membrane = 0;            ///< of spikes: the variable of the first distance to threshold, in the layout of numbers ...
   const T* distances = nullptr;  ///< ... and these distances, if somebody asked for them
+  std::size_t operation = ReplayLog<T>::none;  ///< in a replay log: that of these spikes, or of those that the readout reads
+  const LeakyOutputs<T>* readout = nullptr;    ///< of the numbers of a readout, if there is a log
 
   std::ptrdiff_t row(int sample, int step) const { return (static_cast<std::ptrdiff_t>(sample) * steps + step) * stride; }
   const std::uint64_t* row_bits(int sample, int step) const {
@@ -111,6 +123,8 @@ class Connection {
     return std::span(taps_).subspan(begin_[unit], begin_[unit + 1] - begin_[unit]);
   }
   int width() const { return width_; }
+  /// True if the weights of input unit k are those from k outputs() on.
+  bool linear_columns() const { return linear_; }
 
  private:
   int inputs_ = 0, outputs_ = 0, weights_ = 0, width_ = 0, fan_in_ = 0;

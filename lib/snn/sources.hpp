@@ -60,16 +60,26 @@ template <class T>
 class PlainCoins final : public SpikeSource<T> {
  public:
   explicit PlainCoins(Sampler<T>& draw) : draw_(draw) {}
-  Edges<T>* begin(int, std::size_t) override { return nullptr; }
+  Edges<T>* begin(int, std::size_t) override {
+    first_site_ = draw_.sites();
+    return nullptr;
+  }
   void decide(const Lif& lif, int, int, const T* z, T*, int units, std::uint64_t* bits, Index, Index) override {
     row_.fill(lif, z, units, false);
-    draw_.inside(std::span<const SpikeCoin>(row_.coins), std::span(row_.outcomes));
+    row_.u.resize(row_.coins.size());
+    draw_.inside(std::span<const SpikeCoin>(row_.coins), std::span(row_.outcomes), draw_.replay_log() ? row_.u.data() : nullptr);
     row_.bits(bits);
   }
   void uniforms(int, int, int, T*) override {}
+  void margins(const Lif& lif, int units, T* margin) override {
+    lif.escape.thresholds(row_.u.data(), row_.u.data(), units);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(units); ++i) margin[i] = static_cast<T>(row_.u[i] - row_.z[i]);
+  }
+  std::size_t first_site() const override { return first_site_; }
 
  private:
   Sampler<T>& draw_;
+  std::size_t first_site_ = 0;
   CoinRow row_;
 };
 

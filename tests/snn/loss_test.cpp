@@ -54,6 +54,10 @@ TEST_CASE("cross-entropies by hand") {
   double s = 0;  // of the label, over time; that of the other output is steps - s
   for (int t = 0; t < steps; ++t) s += 1 / (1 + std::exp(o[0][t] - o[1][t]));
   check_equal(cost(network, data, theta, SumOfSoftmaxCrossEntropy{}), std::log(1 + std::exp(steps - 2 * s)));
+
+  double difference = 0;  // of the means over time
+  for (int t = 0; t < steps; ++t) difference += (o[0][t] - o[1][t]) / steps;
+  check_equal(cost(network, data, theta, MeanOverTimeCrossEntropy{}), std::log(1 + std::exp(difference)));
 }
 
 TEST_CASE("losses of spike trains by hand") {

@@ -26,11 +26,17 @@ enum class Control {
   none,   ///< nothing
   path,   ///< the surrogate adjoint of the run itself, from an OPEN sweep with straight-through edges
   table,  ///< the mean of those adjoints over pilot runs, by the number of the site
+  usual,  ///< path; table where replays cost what they change
 };
 
 /// The number of replays that spends the least work on a given error, from pilot runs: sqrt(R c_0 / (V c_r)) with the variance
 /// V that all replays together leave, the excess R of a single one, and the costs c_0 of a sample and c_r of a replay.
 inline constexpr int automatic_replays = -1;
+/// Four. Where replays cost what they change (Trace::by_changes(): networks of spiking neurons): automatic_replays, chosen as by
+/// SiteChoice::neyman, and in addition all alternatives of the last block of sites where that costs little more than a run. If a
+/// change spreads over more than a quarter of the later sites that could change with it, as in a recurrent network with strong
+/// weights, replays tell less than they cost, and samples are those of ScoreFunctionMartingale.
+inline constexpr int usual_replays = -2;
 
 /// Stochastic derivative (Arya et al. 2022) in reverse mode: for alternatives y of chosen sites, the weight of the jump times
 /// the change of the cost, divided by the probability of the choice, is seeded at the parameters of the site and swept with
@@ -49,10 +55,10 @@ struct StochasticDerivative {
 
 /// Replays with a surrogate gradient as control: straight-through with an unbiased correction.
 struct DebiasedSurrogate {
-  int replays = 4;  ///< replays per sample; 0: every alternative of every site; or automatic_replays
+  int replays = usual_replays;  ///< replays per sample; 0: every alternative of every site; or automatic_replays
   SiteChoice choice = SiteChoice::importance;
   Flow flow = Flow::least_variance;  ///< of unordered labels; one-hot draws always use the independent flow
-  Control control = Control::path;   ///< a table serves better where the adjoints of single runs are noisy: resets, chaos
+  Control control = Control::usual;  ///< a table serves better where the adjoints of single runs are noisy: resets, chaos
   /// Adds to the control of a coin the mean residual that pilot runs found at this site for this outcome.
   bool residuals = false;
   /// Takes from the change of the cost what later coins that were flipped by it explain: sum over later sites t of the table's
@@ -63,6 +69,8 @@ struct DebiasedSurrogate {
   std::string name() const;
   template <class T>
   std::shared_ptr<const void> learn(Trace<T>& trace, const PilotContext& pilot) const;
+  /// How the replays are made where that was left to the pilot.
+  std::string note(const void* learned) const;
   STOAT_SAMPLE;
 };
 

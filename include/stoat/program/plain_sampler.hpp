@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include <stoat/program/block.hpp>
+#include <stoat/program/changes.hpp>
 #include <stoat/program/discrete.hpp>
 #include <stoat/program/draws.hpp>
 #include <stoat/program/reservoir.hpp>
@@ -26,15 +27,21 @@ class Sampler : public SamplerBase,
   using SamplerBase::operator();
   using Draws<Sampler<S>, S>::operator();
 
-  /// Draws that an operation makes inside: the next sites, with these plain laws.
+  /// Draws that an operation makes inside: the next sites, with these plain laws. In a run that is no replay `kept`, if not null,
+  /// gets their uniform numbers.
   template <PlainLaw P>
-  void inside(std::span<const P> laws, std::span<std::int64_t> outcomes) {
+  void inside(std::span<const P> laws, std::span<std::int64_t> outcomes, double* kept = nullptr) {
     decide_block(
         laws.size(), [&](std::size_t i) -> const P& { return laws[i]; },
         [&](std::size_t i, std::span<const std::int64_t> k) {
           std::copy(k.begin(), k.end(), outcomes.begin() + static_cast<std::ptrdiff_t>(i));
-        });
+        },
+        kept);
   }
+
+  /// Where operations offer what spares replays a rerun; null in runs that have none.
+  ReplayLog<S>* replay_log() const { return replay_log_; }
+  void set_replay_log(ReplayLog<S>* log) { replay_log_ = log; }
 
   /// Adds to the cost of the run, now: the total is what the program returns and all that was added. Estimators that know when
   /// a cost arose hold no later draw responsible for it.
@@ -189,6 +196,7 @@ class Sampler : public SamplerBase,
   }
 
   S cost_ = 0;
+  ReplayLog<S>* replay_log_ = nullptr;
 };
 
 }  // namespace stoat

@@ -128,9 +128,9 @@ class SamplerBase {
     return drawn(law, u);
   }
   /// Decides n sites from here on, law(i) being the plain law of the i-th, and goes on after them. write(i, outcomes) takes the
-  /// outcomes of the sites i, i + 1, ... among them.
+  /// outcomes of the sites i, i + 1, ... among them. If all are drawn, and `kept` is not null, it gets their uniform numbers.
   template <class Law, class Write>
-  void decide_block(std::size_t n, const Law& law, const Write& write) {
+  void decide_block(std::size_t n, const Law& law, const Write& write, double* kept = nullptr) {
     using L = std::remove_cvref_t<decltype(law(std::size_t{0}))>;
     if (n > plan_.limit - std::min(plan_.limit, site_)) [[unlikely]]
       too_many();
@@ -146,10 +146,11 @@ class SamplerBase {
       for (std::size_t i = 0; !good && i < count; ++i, ++site_)
         if (!valid(law(begin + i))) complain(L::name, law(begin + i));
       if (site_ >= plan_.forced.size() && !plan_.lowest && !plan_.chances) {
-        uniforms(plan_.key, key(), std::span(u).first(count));
+        double* const v = kept ? kept + begin : u.data();
+        uniforms(plan_.key, key(), std::span(v, count));
         if (plan_.coupling)
-          for (std::size_t i = 0; i < count; ++i) u[i] = (*plan_.coupling)(site_ + i, u[i]);
-        for (std::size_t i = 0; i < count; ++i) k[i] = quantile(law(begin + i), u[i]);
+          for (std::size_t i = 0; i < count; ++i) v[i] = (*plan_.coupling)(site_ + i, v[i]);
+        for (std::size_t i = 0; i < count; ++i) k[i] = quantile(law(begin + i), v[i]);
         if (plan_.changed - site_ < count) {
           const std::size_t i = plan_.changed - site_;
           k[i] = forced(plan_.change_to, law(begin + i).support(), L::name);

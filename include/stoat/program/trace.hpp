@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -56,7 +57,8 @@ class Trace {
   // ---- runs -----------------------------------------------------------------------------------------------------
 
   /// A plain run; its outcomes and cost become the baseline of recordings and replays. `replays`: how many are to come, where
-  /// that is known. The states of loops are kept for two or more, by this run or else before the second one.
+  /// that is known. The states of loops are kept for two or more, by this run or else before the second one. Where some are to
+  /// come, operations are asked to keep what spares them a rerun (changes.hpp).
   T run(const RunKey& key, std::size_t replays = 0);
   /// The cost of a plain run at these parameters on these keys. Nothing else is kept of it.
   T run(const RunKey& key, const Eigen::VectorX<T>& theta);
@@ -76,8 +78,21 @@ class Trace {
   T record_lowest(const RunKey& key, std::span<const std::int64_t> forced, Outcomes outcomes = Outcomes::constants);
   /// The cost of the baseline run with the outcome of `site` replaced, later sites on the same keys. Plain numbers.
   /// If `chances`, replayed_chances() tells more. In a program with loops of draw.iterate it skips what would repeat the run; the
-  /// cost is bit for bit that of a full rerun. Throws Error where LoopOptions::check finds that it is not.
+  /// cost is bit for bit that of a full rerun. Throws Error where LoopOptions::check finds that it is not. Where by_changes(), the
+  /// outcomes are those of a rerun and the cost is, to rounding.
   T replay(std::size_t site, std::int64_t outcome, bool chances = false);
+  /// replay() less cost(), without the rounding of the difference where by_changes().
+  T change(std::size_t site, std::int64_t outcome, bool chances = false);
+  /// True if replays of the baseline cost what they change: all its operations offered it (changes.hpp).
+  bool by_changes() const { return changes_.complete(); }
+  /// Replays from now on are reruns where a difference comes so close to a margin that rounding may decide; 0: nowhere. For tests
+  /// in float: unbiased are the replays of either kind.
+  void set_guard(T guard) { changes_.set_guard(guard); }
+  /// The last block of coins of the baseline, if no other coins depend on them, nor on each other but in ways that can be told for
+  /// all of them together; else an empty one. `at_once`: only if that costs little more than a run.
+  typename ReplayLog<T>::Block last_block(bool at_once = false) const { return changes_.last(at_once); }
+  /// change() of every site of last_block(), which are coins.
+  void changes_of_last(std::span<T> out);
   /// The cost of the baseline run with the first `forced` outcomes kept and the later ones drawn anew through a coupling.
   T replay(std::size_t forced, const Coupling& coupling);
   /// The outcomes of the last replay.
@@ -224,6 +239,9 @@ class Trace {
     const auto& edges = *static_cast<const Edges<T>*>(s.edges);
     return edges.slopes + (s.first - edges.first);
   }
+  /// The change of a coin without a rerun, if that is possible.
+  std::optional<T> quick_change(std::size_t site, std::int64_t outcome, bool chances);
+  T rerun(std::size_t site, std::int64_t outcome, bool chances);
   void record_plan(const DrawPlan& plan, Outcomes outcomes, Relaxation<T>* relaxation = nullptr, bool segments = false);
   /// Records the run once more, in the same places: all but the loops in segments, of which that of number `target` is swept.
   void record_again(std::size_t target, std::vector<T> adjoint);
@@ -268,6 +286,8 @@ class Trace {
   std::size_t cut_short_ = 0;        // replays that could skip something
   double replay_cost_ = 0;
   bool rejoined_ = false;
+  ReplayLog<T> changes_;              // of the baseline
+  bool replayed_by_changes_ = false;  // the last replay was
   mutable std::vector<std::int64_t> replayed_;
 };
 

@@ -13,7 +13,9 @@
 //   template <class T> T complement(T z) const;               // 1 - f without cancellation; default 1 - value(z)
 //   LogProbability log_value(double z) const;                 // log f without underflow; default from value and derivative
 //   LogProbability log_complement(double z) const;            // log(1 - f); default from complement and derivative
-// and whole rows may have forms of their own: void values(const T* z, T* f, int n) const, void derivatives(z, f, n).
+//   double threshold(double u) const;                         // the z with f(z) = u, 0 <= u < 1, if f increases; optional
+// and whole rows may have forms of their own: void values(const T* z, T* f, int n) const, void derivatives(z, f, n), void
+// thresholds(u, z, n).
 #pragma once
 
 #include <algorithm>
@@ -47,6 +49,9 @@ inline std::string positive(std::string_view name, double x) {
 }
 void logistic_values(double beta, const float* z, float* f, int n);
 void logistic_values(double beta, const double* z, double* f, int n);
+void logistic_thresholds(double beta, const double* u, double* z, int n);
+/// x with erfc(x) = y.
+double inverse_erfc(double y);
 void logistic_derivatives(double beta, const float* z, float* f, int n);
 void logistic_derivatives(double beta, const double* z, double* f, int n);
 void super_spike_derivatives(double beta, const float* z, float* f, int n);
@@ -90,6 +95,8 @@ struct Sigmoid {
     const LogProbability mirrored = log_value(-z);
     return {mirrored.value, -mirrored.slope};
   }
+  double threshold(double u) const { return std::log(u / (1 - u)) / beta; }
+  void thresholds(const double* u, double* z, int n) const { detail::logistic_thresholds(beta, u, z, n); }
   detail::Form form() const { return {detail::Form::Kind::logistic, beta}; }
   template <class T>
   void values(const T* z, T* f, int n) const {
@@ -119,6 +126,7 @@ struct Exponential {
     const T f = static_cast<T>(p0) * std::exp(z / static_cast<T>(delta));
     return f < T(1) ? f / static_cast<T>(delta) : T(0);
   }
+  double threshold(double u) const { return delta * std::log(u / p0); }
   LogProbability log_value(double z) const {
     const double x = std::log(p0) + z / delta;
     return x < 0 ? LogProbability{x, 1 / delta} : LogProbability{};
@@ -148,6 +156,7 @@ struct Erf {
     const T s = static_cast<T>(sigma), x = z / s;
     return std::exp(T(-0.5) * x * x) * std::numbers::inv_sqrtpi_v<T> / (std::numbers::sqrt2_v<T> * s);
   }
+  double threshold(double u) const { return -sigma * std::numbers::sqrt2 * detail::inverse_erfc(2 * u); }
   LogProbability log_value(double z) const {
     if (z >= 0) return {std::log1p(-complement(z)), derivative(z) / value(z)};
     const double y = -z / (sigma * std::numbers::sqrt2), scaled = detail::scaled_erfc(y);
@@ -190,6 +199,7 @@ struct Hazard {
     const T r = rate(z);
     return r > T(80) ? T(0) : r * std::exp(-r) / static_cast<T>(delta);
   }
+  double threshold(double u) const { return delta * std::log(-std::log1p(-u) / (at_threshold * dt)); }
   LogProbability log_value(double z) const {
     const double r = rate(z);
     // log(1 - e^-r) = log r - r / 2 + O(r^2) where r may be 0 in double.
@@ -369,6 +379,10 @@ class SpikeFunction {
   void values(const double* z, double* f, int n) const { model_->values(z, f, n); }
   void derivatives(const float* z, float* f, int n) const { model_->derivatives(z, f, n); }
   void derivatives(const double* z, double* f, int n) const { model_->derivatives(z, f, n); }
+  /// True if thresholds() knows where f has a value.
+  bool has_threshold() const { return model_->has_threshold(); }
+  /// z with f(z) = u for 0 <= u < 1: a coin with the uniform number u shows a spike above it. -infinity where u = 0.
+  void thresholds(const double* u, double* z, int n) const { model_->thresholds(u, z, n); }
 
  private:
   struct Concept {
@@ -386,6 +400,8 @@ class SpikeFunction {
     virtual void values(const double*, double*, int) const = 0;
     virtual void derivatives(const float*, float*, int) const = 0;
     virtual void derivatives(const double*, double*, int) const = 0;
+    virtual bool has_threshold() const = 0;
+    virtual void thresholds(const double*, double*, int) const = 0;
   };
   template <class F>
   struct Model final : Concept {
@@ -419,6 +435,17 @@ class SpikeFunction {
     void values(const double* z, double* y, int n) const override { all_values(z, y, n); }
     void derivatives(const float* z, float* y, int n) const override { all_derivatives(z, y, n); }
     void derivatives(const double* z, double* y, int n) const override { all_derivatives(z, y, n); }
+    static constexpr bool increasing = requires(const F& g, double u) { g.threshold(u); };
+    bool has_threshold() const override { return increasing; }
+    void thresholds(const double* u, double* z, int n) const override {
+      if constexpr (requires { f.thresholds(u, z, n); }) {
+        f.thresholds(u, z, n);
+      } else if constexpr (increasing) {
+        for (int i = 0; i < n; ++i) z[i] = f.threshold(u[i]);
+      } else {
+        throw Refusal(std::string(F::name) + ": no threshold(u)");
+      }
+    }
     template <class T>
     void all_values(const T* z, T* y, int n) const {
       if constexpr (requires { f.values(z, y, n); }) f.values(z, y, n);

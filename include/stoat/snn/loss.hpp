@@ -10,6 +10,9 @@ namespace stoat::snn {
 struct MaxOverTimeCrossEntropy {};
 /// -log softmax(q)[label], q_c the sum over time of the softmax of the outputs in component c.
 struct SumOfSoftmaxCrossEntropy {};
+/// Cross-entropy of the labels under softmax(z), z_c the mean over time of output c. What a single spike changes is a number times
+/// a row of weights, so that replays of all spikes of the last hidden layer are cheap (DebiasedSurrogate).
+struct MeanOverTimeCrossEntropy {};
 /// The mean over time of one output: linear in it.
 struct MeanOutput {
   int output = 0;
@@ -26,8 +29,9 @@ struct SpikeMse {};
 /// probability of the last layer at its membrane potentials. The last layer must be stochastic.
 struct SpikeLogLikelihood {};
 
-/// The last four want a last layer that spikes, except MeanOutput, which takes either.
-using Loss = std::variant<MaxOverTimeCrossEntropy, SumOfSoftmaxCrossEntropy, MeanOutput, VanRossum, SpikeMse, SpikeLogLikelihood>;
+/// Cross-entropies want a readout, the others a last layer that spikes, except MeanOutput, which takes either.
+using Loss = std::variant<MaxOverTimeCrossEntropy, SumOfSoftmaxCrossEntropy, MeanOutput, VanRossum, SpikeMse, SpikeLogLikelihood,
+                          MeanOverTimeCrossEntropy>;
 
 /// A cost of too much activity, per sample and hidden layer: strength max(0, c - threshold)^power, c the mean over units of the
 /// number of spikes.

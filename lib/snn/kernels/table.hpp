@@ -74,6 +74,67 @@ struct MembraneReverse {
   T* input = nullptr;                                        ///< rows, out; may be `spike`
 };
 
+/// A number times a row that is added to a state after a step. The rows may end anywhere.
+template <class T>
+struct Impulse {
+  int step;
+  T by;
+  const T* row;
+};
+
+/// Rows of |margin| are kept as minima over so many steps.
+inline constexpr int span = 16;
+
+/// How far membranes u and currents i of some neurons are from those of a run, given by its spikes and margins: where the
+/// difference in u is above the margin and the run has no spike, or the other way round, the spike changes. A step is
+///   u <- a_m u + (1 - a_m) i, where a spike can take the first and the second term away;   i <- a_s i + impulses
+/// and a changed spike takes away, or gives back, what the run had there.
+/// Where |u| + weight |i| <= radius at the first step of a span, and no impulse is to come, no spike will ever change.
+template <class T>
+struct MembraneChange {
+  int n = 0, stride = 0, words = 0;
+  int begin = 0, end = 0;   ///< units, multiples of `pad`
+  int first = 0, last = 0;  ///< steps
+  int forced = -1;          ///< the spike of this unit changes at the first step, whatever its margin
+  const T *a_m = nullptr, *a_s = nullptr, *weight = nullptr;
+  const T* margin = nullptr;  ///< rows; of padding: never passed
+  const T* radius = nullptr;  ///< rows, one for each span of steps; null: go on to the last step
+  const T* lost = nullptr;    ///< rows of the run: a_m u + (1 - a_m) i if a spike takes both terms away, u if the first alone
+  const std::uint64_t* spikes = nullptr;
+  bool reset_u = false, reset_i = false;
+  T *u = nullptr, *i = nullptr;          ///< in, out
+  const Impulse<T>* impulses = nullptr;  ///< in the order of steps, from the first one on
+  int count = 0;
+  T guard = 0;                     ///< not 0: note where a difference comes so close to a margin
+  std::uint64_t* flips = nullptr;  ///< rows of bits: those that change are added
+  bool close = false;              ///< out, or unchanged
+  int live = 0;                    ///< out: after the last step with a change, if that is later
+  std::size_t looked_at = 0;       ///< out: what it was, and neurons times steps
+};
+
+/// The same for every spike of a neuron changed alone, when neurons do not see each other: the sum over the changed spikes of
+/// +-weights[step], + where there is one more.
+template <class T>
+struct EachChange {
+  MembraneChange<T> neurons;  ///< state, impulses, flips and guard unused
+  const T* weights = nullptr;
+  T* sums = nullptr;  ///< rows, out
+};
+
+/// How far leaky readouts o with currents q are from a run: as a membrane without spikes, from rest.
+template <class T>
+struct ReadoutChange {
+  int n = 0, stride = 0;
+  int first = 0, last = 0;  ///< steps
+  const T *a_m = nullptr, *a_s = nullptr;
+  const T* outputs = nullptr;            ///< rows of the run
+  const Impulse<T>* impulses = nullptr;  ///< in the order of steps; those before the first step are added before it
+  int count = 0;
+  T* top = nullptr;   ///< a row: raised to the largest of the changed outputs in these steps
+  T* sum = nullptr;   ///< a row, out: sums of the changes over these steps
+  T* rows = nullptr;  ///< rows, out: the changed outputs; null: not wanted
+};
+
 template <class T>
 struct Kernels {
   /// y[i] += sum over k of w[units[k] * n + i], i < n; w is not padded, y need not be.
@@ -107,6 +168,11 @@ struct Kernels {
   void (*logistic)(T beta, const T* z, T* f, int n);             ///< 1 / (1 + e^(-beta z)); any n and alignment
   void (*logistic_derivative)(T beta, const T* z, T* f, int n);  ///< beta f (1 - f); likewise
   void (*super_spike)(T beta, const T* z, T* f, int n);          ///< 1 / (1 + beta |z|)^2; likewise
+  void (*odds)(const T* u, T* f, int n);                         ///< u / (1 - u); likewise
+  /// Differences from a run.
+  void (*change_membranes)(MembraneChange<T>& change);
+  void (*change_each)(const EachChange<T>& change);
+  void (*change_readout)(const ReadoutChange<T>& change);
 };
 
 /// The best of this processor.
