@@ -1,8 +1,8 @@
 #include <stoat/snn/plot.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include <stoat/driver/report.hpp>
@@ -65,6 +65,57 @@ void plot_raster(const SpikeEvents& target, const SpikeEvents& output, std::size
   plot_panels({{"target", target}, {"output", output}}, sample, dt, file);
 }
 
+void plot_membranes(const Eigen::Ref<const Eigen::MatrixXd>& membranes, const SpikeEvents& spikes, std::size_t sample,
+                    double threshold, double dt, const fs::path& file, std::vector<int> units) {
+  if (!(dt > 0 && std::isfinite(dt))) throw InvalidArgument("plot_membranes: " + outside("dt", dt, "(0, infinity)"));
+  if (membranes.rows() != spikes.steps() || membranes.cols() != spikes.units())
+    throw InvalidArgument("plot_membranes: membranes of " + std::to_string(membranes.rows()) + " steps x " +
+                          std::to_string(membranes.cols()) + " units and spikes of " + std::to_string(spikes.steps()) + " x " +
+                          std::to_string(spikes.units()));
+  if (sample >= spikes.samples())
+    throw InvalidArgument("plot_membranes: sample " + std::to_string(sample) + " of " + std::to_string(spikes.samples()) +
+                          " does not exist");
+  const Eigen::MatrixXd raster = spikes.raster(sample);
+  if (units.empty()) {
+    units.resize(static_cast<std::size_t>(spikes.units()));
+    std::iota(units.begin(), units.end(), 0);
+    std::stable_sort(units.begin(), units.end(), [&](int a, int b) { return raster.col(a).sum() > raster.col(b).sum(); });
+    units.resize(std::min<std::size_t>(units.size(), 6));
+  }
+  std::string csv = "time_ms";
+  for (const int unit : units) {
+    if (unit < 0 || unit >= spikes.units())
+      throw InvalidArgument("plot_membranes: " + outside("unit", unit, "[0, " + std::to_string(spikes.units()) + ")"));
+    csv += ",membrane_" + std::to_string(unit) + ",spike_" + std::to_string(unit);
+  }
+  csv += '\n';
+  double top = threshold, bottom = 0;
+  for (int step = 0; step < spikes.steps(); ++step) {
+    csv += exact(1000 * step * dt);
+    for (const int unit : units) {
+      const double u = membranes(step, unit);
+      csv += ',' + exact(u, "NaN") + ',' + exact(raster(step, unit));
+      if (std::isfinite(u)) top = std::max(top, u), bottom = std::min(bottom, u);
+    }
+    csv += '\n';
+  }
+  const double extent = top > bottom ? top - bottom : 1;
+  const int count = static_cast<int>(units.size());
+  std::string commands = "set datafile missing 'NaN'\nunset key\nset xrange [" + exact(-500 * dt) + ":" +
+                         exact(1000 * (spikes.steps() - 0.5) * dt) + "]\nset yrange [" + exact(bottom - 0.05 * extent) + ":" +
+                         exact(top + 0.25 * extent) + "]\nset lmargin 12\nset tmargin 0.4\nset bmargin 0.4\nset format x ''\n" +
+                         "set ytics 0, " + exact(threshold > 0 ? threshold : extent) + "\nset multiplot layout " +
+                         std::to_string(count) + ",1 margins char 12,2,3.5,1 spacing char 0,0.8\n";
+  for (int k = 0; k < count; ++k) {
+    if (k + 1 == count) commands += "set format x '%g'\nset xlabel 'time (ms)'\n";
+    commands += "set ylabel 'unit " + std::to_string(units[static_cast<std::size_t>(k)]) + "'\nplot " + exact(threshold) +
+                " with lines dt 2 lc rgb '#888888', data skip 1 using 1:" + std::to_string(2 * k + 2) +
+                " with lines lw 1.5 lc rgb '#3b82d6', data skip 1 using ($" + std::to_string(2 * k + 3) + " > 0 ? $1 : NaN):(" +
+                exact(top + 0.08 * extent) + "):(0):(" + exact(0.12 * extent) + ") with vectors nohead lw 1.5 lc rgb 'black'\n";
+  }
+  plot(file, 800, 120 + 90 * count, csv, commands + "unset multiplot\n");
+}
+
 void plot_weights(const Eigen::Ref<const Eigen::MatrixXd>& weights, const fs::path& file, const std::string& rows,
                   const std::string& columns) {
   if (weights.size() == 0) throw InvalidArgument("plot_weights: the matrix is empty");
@@ -102,38 +153,6 @@ void plot_weights(const Eigen::Ref<const Eigen::MatrixXd>& weights, const fs::pa
            "set xlabel 'weight'\nset ylabel 'entries'\nset xrange [" + exact(-limit) + ":" + exact(limit) +
            "]\nset yrange [0:*]\nset style fill solid\nset boxwidth 1 relative\n"
            "plot $histogram using 1:2 with boxes lc rgb '#7f8792'\nunset multiplot\n");
-}
-
-void plot_learning(const std::vector<LearningCurve>& curves, const fs::path& file) {
-  constexpr std::array<const char*, 6> colours{"#3b82d6", "#e07b28", "#2f9e5b", "#d6455d", "#8b6fd1", "#a0714f"};
-  std::string csv = "curve,epoch,loss,accuracy,validation_loss,validation_accuracy,other_loss,other_accuracy\n";
-  std::array<std::string, 2> lines;  // of the loss and the accuracy
-  int last = 0;
-  for (std::size_t k = 0; k < curves.size(); ++k) {
-    for (const Epoch& e : curves[k].epochs) {
-      csv += std::to_string(k) + ',' + std::to_string(e.number);
-      for (const double x : {e.loss, e.accuracy, e.validation_loss, e.validation_accuracy, e.other_loss, e.other_accuracy})
-        csv += ',' + exact(x, "NaN");
-      csv += '\n';
-      last = std::max(last, e.number);
-    }
-    const auto plot = [&](int column, const std::string& style) {
-      return "data skip 1 using ($1 == " + std::to_string(k) + " ? $2 : NaN):" + std::to_string(column) + " with lines lw 2 " +
-             style + " lc rgb '" + colours[k % colours.size()] + "' ";
-    };
-    for (const int panel : {0, 1})
-      lines[static_cast<std::size_t>(panel)] +=
-          (k > 0 ? ", " : "") + plot(3 + panel, "dt 3") + "title " + report::gnuplot_text(curves[k].name + ", training") + ", " +
-          plot(5 + panel, "dt 1") + "title " + report::gnuplot_text(curves[k].name + ", validation");
-  }
-  if (last == 0) throw InvalidArgument("plot_learning: there is no epoch");
-  // A point outside of the axes, so that quantities that were not measured leave an empty plot and no error.
-  plot(file, 1000, 420, csv,
-       "set datafile missing 'NaN'\nset multiplot layout 1,2\nset xlabel 'epoch'\nset xrange [1:" +
-           std::to_string(std::max(2, last)) +
-           "]\nset grid lw 0.5 lc rgb '#cccccc'\nset key top right\nset ylabel 'loss'\nset yrange [0:*]\nplot " + lines[0] +
-           ", 1 / 0 notitle\nset key bottom right\nset ylabel 'accuracy'\nset yrange [0:1]\nplot " + lines[1] +
-           ", 1 / 0 notitle\nunset multiplot\n");
 }
 
 }  // namespace stoat::snn

@@ -8,8 +8,10 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <stoat/snn/spike_events.hpp>
 
@@ -27,6 +29,22 @@ class DataSource {
   virtual Dataset read(std::span<const std::size_t> samples) const = 0;
   /// What tells these data from others in a checkpoint: "shd_train.h5, 8156 samples, ...".
   virtual std::string identity() const = 0;
+};
+
+/// Some samples of a source, such as its part for training.
+class SourceSubset final : public DataSource {
+ public:
+  /// Throws InvalidArgument for an index out of range.
+  SourceSubset(std::shared_ptr<const DataSource> source, std::vector<std::size_t> samples);
+  std::size_t size() const override { return samples_.size(); }
+  int steps() const override { return source_->steps(); }
+  int units() const override { return source_->units(); }
+  Dataset read(std::span<const std::size_t> samples) const override;
+  std::string identity() const override;
+
+ private:
+  std::shared_ptr<const DataSource> source_;
+  std::vector<std::size_t> samples_;
 };
 
 }  // namespace stoat::snn
