@@ -64,6 +64,7 @@ namespace {
 
 constexpr std::uint64_t pilot_runs = 64;
 constexpr std::uint64_t largest_block = 64;  // samples
+constexpr double least_work = 50e-6;         // seconds, for more than one thread
 
 using Clock = std::chrono::steady_clock;
 double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -394,9 +395,9 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
   auto saved_at = start;
   std::optional<Line> line;
   if (first(ranks)) line.emplace(options, samples, result.resumed);
+  // At least four blocks for every thread, or 64 samples.
   const auto size = static_cast<std::uint64_t>(workers_.size()) * static_cast<std::uint64_t>(ranks ? ranks->size() : 1);
-  Pace pace(std::max<std::uint64_t>(64, std::bit_ceil(4 * size)),
-            std::min({1.0, options.time_limit / 10, options.checkpoint_every}));
+  Pace pace(std::bit_ceil(std::max(4 * size, 64 / block_size)), std::min({1.0, options.time_limit / 10, options.checkpoint_every}));
   bool interrupted = false;
   const auto decide = [&] {
     Decision decision{state.mean_cost, pace.blocks(), state.blocks == blocks || (interrupted && partial_)};
@@ -442,14 +443,23 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
     shared = shared || next == blocks;
     const auto begun = Clock::now();
     const SampleContext context{options.seed, first_index, estimator.keys(), state.mean_cost, learned_.get()};
-    auto reduced = reduce<Sums>(ranks, static_cast<int>(workers_.size()), static_cast<std::int64_t>(next), shared,
-                                [&](std::int64_t b, int thread) {
-                                  const std::uint64_t from = (state.blocks + static_cast<std::uint64_t>(b)) * block_size;
-                                  SampleContext here = context;
-                                  here.index += from;
-                                  return block(*workers_[static_cast<std::size_t>(thread)], estimator, here,
-                                               std::min(block_size, samples - from), options, projections, observables);
-                                });
+    const auto make = [&](std::int64_t b, int thread) {
+      const std::uint64_t from = (state.blocks + static_cast<std::uint64_t>(b)) * block_size;
+      SampleContext here = context;
+      here.index += from;
+      return block(*workers_[static_cast<std::size_t>(thread)], estimator, here, std::min(block_size, samples - from), options,
+                   projections, observables);
+    };
+    // A second thread needs longer to begin than so little work.
+    const double work = static_cast<double>(next * block_size) * sample_seconds_;
+    const int threads = work < least_work ? 1 : static_cast<int>(workers_.size());
+    auto reduced = reduce<Sums>(ranks, threads, static_cast<std::int64_t>(next), shared, make);
+    for (const RankTime& t : reduced.times)
+      if (t.rank == (ranks ? ranks->rank() : 0)) {
+        // Other processes can only make it longer.
+        const double each = t.seconds * threads / static_cast<double>(static_cast<std::uint64_t>(t.blocks) * block_size);
+        sample_seconds_ = each < sample_seconds_ ? each : sample_seconds_ + 0.1 * (each - sample_seconds_);
+      }
     pace.update(next, since(begun));
     result.times.add(reduced.times);
     interrupted = reduced.interrupted;
@@ -504,6 +514,7 @@ void MonteCarlo<T>::learn(const AnyEstimator& estimator, std::uint64_t seed) {
   worker.trace.set_datum(worker.deal(seed, memory_.first_index));
   learned_ = estimator.learn(worker.trace, {seed, memory_.first_run});
   learner_ = estimator;
+  sample_seconds_ = std::numeric_limits<double>::infinity();
 }
 
 template <class T>

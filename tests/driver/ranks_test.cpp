@@ -66,7 +66,7 @@ TEST_CASE("few nodes are held at a time") {
   detail::BlockTree<Text> tree(nullptr, 1 << 12);
   std::size_t most = 0;
   for (std::int64_t b = 0; b < 1 << 12; ++b) {
-    tree.add(b, {.node = std::make_unique<Text>(), .failure = {}, .times = {}});
+    tree.add({b, b + 1}, {.node = std::make_unique<Text>(), .failure = {}, .times = {}});
     most = std::max(most, tree.held());
   }
   CHECK(most == 12);

@@ -78,14 +78,12 @@ std::ostream& operator<<(std::ostream& out, const Estimate& e);
 
 /// Expected cost and its gradient by Monte Carlo.
 ///
-/// The program, a copy of what Program was made of, is called from several threads at once, through a const reference and with a
-/// Sampler for each thread. So what it captured is shared: it may be read, and must not be changed. What a run needs to change
-/// lives inside it, as a local variable, or is thread_local; then each run must begin by resetting it, for nobody says which run
-/// comes next on a thread.
+/// The program is called from several threads at once (see ProgramFor): what it captured by value is one copy for all of them, what
+/// it captured by reference is the caller's; it may read both and change neither.
 ///
 /// Throws Error for empty or non-finite theta, zero samples, and anything that goes wrong inside the program (with site and
-/// run): of several samples that do, the one with the smallest number among the first block that failed, on all ranks; Refusal if
-/// the estimator cannot do the program. Throws InvalidArgument for options out of range and for a checkpoint of another call:
+/// run; of several samples that fail the first one decides, on any number of threads and ranks); Refusal if the estimator cannot
+/// do the program. Throws InvalidArgument for options out of range and for a checkpoint of another call:
 /// another program (number of data, cost of four runs), theta, estimator, number of samples or seed; the message names what
 /// differs. Throws Error, naming the file, for a damaged checkpoint and one that cannot be written.
 Estimate estimate(const Program<double>& program, const Eigen::VectorXd& theta, const AnyEstimator& estimator,
@@ -192,6 +190,7 @@ class MonteCarlo {
   std::shared_ptr<const void> learned_;           ///< ... and what
   Memory memory_;
   bool partial_ = false;
+  double sample_seconds_ = std::numeric_limits<double>::infinity();  ///< of one thread, about; of the last learner
 };
 
 /// Tells programs apart, though not all of them: their costs at theta on four keys.

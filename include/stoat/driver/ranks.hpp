@@ -21,6 +21,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -239,6 +240,19 @@ struct Part {
   }
 };
 
+/// Guards what takes less time than to put a thread to sleep.
+class SpinLock {
+ public:
+  void lock() {
+    for (int tries = 0; taken_.test_and_set(std::memory_order_acquire); ++tries)
+      if (tries > 1000) std::this_thread::yield();
+  }
+  void unlock() { taken_.clear(std::memory_order_release); }
+
+ private:
+  std::atomic_flag taken_;
+};
+
 /// The tree over the blocks of one rank, and its way to the root.
 template <class Node>
 class BlockTree {
@@ -252,9 +266,8 @@ class BlockTree {
   /// Nodes that are held now.
   std::size_t held() const { return parts_.size(); }
 
-  /// What block b came to. From any thread.
-  void add(std::int64_t block, Part<Node> part) {
-    BlockRange at{block, block + 1};
+  /// What a block came to, or all blocks of a node. From any thread.
+  void add(BlockRange at, Part<Node> part) {
     while (at != all_) {
       const BlockRange above = parent(at);
       if (!mine_.contains(above)) break;
@@ -266,7 +279,7 @@ class BlockTree {
       else other->merge(std::move(part)), part = std::move(*other);
       at = above;
     }
-    const std::scoped_lock lock(mutex_);
+    const std::scoped_lock lock(lock_);
     parts_.emplace(at.first, Held{at.last, std::move(part)});
   }
 
@@ -298,7 +311,7 @@ class BlockTree {
   }
   /// Takes the sibling out, or else puts the part in.
   std::optional<Part<Node>> take(const BlockRange& sibling, const BlockRange& at, Part<Node>& part) {
-    const std::scoped_lock lock(mutex_);
+    const std::scoped_lock lock(lock_);
     const auto found = parts_.find(sibling.first);
     if (found == parts_.end() || found->second.last != sibling.last) {
       parts_.emplace(at.first, Held{at.last, std::move(part)});
@@ -334,7 +347,7 @@ class BlockTree {
   Ranks* ranks_;
   int rank_, size_;
   BlockRange all_, mine_;
-  std::mutex mutex_;
+  SpinLock lock_;
   std::map<std::int64_t, Held> parts_;  ///< by their first block
 };
 
@@ -346,6 +359,15 @@ struct Reduced {
   std::vector<RankTime> times;  ///< of the ranks that had blocks; the same on all
 };
 
+/// The part of a node from those of its blocks, on one thread.
+template <class Node, class One>
+Part<Node> combined(const BlockRange& range, const One& one) {
+  if (range.last - range.first == 1) return one(range.first);
+  Part<Node> left = combined<Node>({range.first, range.middle()}, one);
+  left.merge(combined<Node>({range.middle(), range.last}, one));
+  return left;
+}
+
 /// Makes nodes of `blocks` > 0 blocks and combines them. make(block, thread) is called from so many threads (0 to threads - 1) of
 /// every rank and may throw: the exception of the first block that failed is thrown on all ranks; alone (no ranks, or one), it is
 /// the original, else one of the library's. Node has `void merge(Node&& right)` and fields(). Alone or with `everywhere`, all ranks
@@ -355,19 +377,28 @@ Reduced<Node> reduce(Ranks* ranks, int threads, std::int64_t blocks, bool everyw
   BlockTree<Node> tree(ranks, blocks);
   const auto start = std::chrono::steady_clock::now();
   std::atomic<std::int64_t> first_failure = blocks;  // blocks after it are not needed
-  const BlockRange mine = tree.mine();
-  for_blocks(mine.first, mine.last, threads, [&](std::int64_t block, int thread) {
+  const auto one = [&](std::int64_t block, int thread) {
     Part<Node> part;
-    if (block < first_failure) {
-      try {
-        part.node = std::make_unique<Node>(make(block, thread));
-      } catch (...) {
-        part.failure = current_failure();
-        std::int64_t before = first_failure;
-        while (block < before && !first_failure.compare_exchange_weak(before, block)) {}
-      }
+    if (block > first_failure) return part;
+    try {
+      part.node = std::make_unique<Node>(make(block, thread));
+    } catch (...) {
+      part.failure = current_failure();
+      std::int64_t before = first_failure;
+      while (block < before && !first_failure.compare_exchange_weak(before, block)) {}
     }
-    tree.add(block, std::move(part));
+    return part;
+  };
+  // A thread takes some blocks at a time, whole nodes where they lie in this rank's range, and eight times in all or oftener.
+  const BlockRange mine = tree.mine();
+  const std::int64_t many = std::max<std::int64_t>(1, (mine.last - mine.first) / (8 * threads)),
+                     size = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(many)));
+  for_blocks(mine.first / size, (mine.last + size - 1) / size, threads, [&](std::int64_t chunk, int thread) {
+    const BlockRange all{chunk * size, (chunk + 1) * size};
+    if (mine.contains(all)) tree.add(all, combined<Node>(all, [&](std::int64_t block) { return one(block, thread); }));
+    else
+      for (std::int64_t b = std::max(mine.first, all.first); b < std::min(mine.last, all.last); ++b)
+        tree.add({b, b + 1}, one(b, thread));
   });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   Part<Node> root = tree.root({first(ranks) ? 0 : ranks->rank(), mine.last - mine.first, seconds});

@@ -11,8 +11,9 @@
 namespace stoat {
 
 /// A callable S(Sampler<S>& draw, const Vector<S>& theta), generic in S: double (or float) when it is run or replayed,
-/// Var<double> when it is recorded. It must be safe to call from several threads at once and depend on nothing but
-/// its arguments.
+/// Var<double> when it is recorded. It depends on nothing but its arguments and what it captured, and changes neither: a Program
+/// holds one copy of it, which its own copies share and which several threads call at once, through a const reference, each with a
+/// sampler of its own. A run may keep scratch in local variables, or in thread_local ones that it resets before it reads them.
 template <class F, class T>
 concept ProgramFor = requires(const F& f, Sampler<T>& draw, Sampler<Var<T>>& recorded, const Vector<T>& x,
                               const Vector<Var<T>>& v) {
