@@ -57,7 +57,7 @@ void check_gradients(const Objective& objective, std::size_t samples) {
   for (const int threads : {1, 2, 3, 7}) {
     CAPTURE(threads);
     CHECK((gradient<T>(objective, samples, threads, nullptr) == one));
-    for (const int size : {1, 2, 4, 5}) {
+    for (const int size : {1, 2, 4, 17}) {
       CAPTURE(size);
       for (const Gradient<T>& g :
            on_ranks<Gradient<T>>(size, [&](const auto& ranks) { return gradient<T>(objective, samples, threads, ranks); }))

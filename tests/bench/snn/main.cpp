@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include <array>
+#include <barrier>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -157,14 +158,17 @@ int threads() {
     part.batch /= 2;
     Step one(w), two(w, 2), left(part), right(part);
     std::vector<double> threads, halves;
-    for (int round = 0; round < 16; ++round) {
-      const double alone = seconds([&] { one(); }), both = seconds([&] { two(); }), apart = seconds([&] {
-                                                                                      std::thread other([&] { left(); });
-                                                                                      right();
-                                                                                      other.join();
-                                                                                    });
+    constexpr int rounds = 16;
+    std::barrier begin(2), end(2);
+    std::thread other([&] {
+      for (int round = 0; round < rounds; ++round) begin.arrive_and_wait(), left(), end.arrive_and_wait();
+    });
+    for (int round = 0; round < rounds; ++round) {
+      const double alone = seconds([&] { one(); }), both = seconds([&] { two(); }),
+                   apart = seconds([&] { begin.arrive_and_wait(), right(), end.arrive_and_wait(); });
       if (round > 0) threads.push_back(alone / both), halves.push_back(alone / apart);
     }
+    other.join();
     std::printf("%-5s %15.2fx %15.2fx %10.0f %%\n", w.name, middle(threads), middle(halves),
                 100 * middle(threads) / middle(halves));
     std::fflush(stdout);
