@@ -293,16 +293,18 @@ std::vector<std::string> diagnostics(std::uint64_t recordings, std::uint64_t num
 
 namespace {
 
-/// The names must be as many as the parameters.
-void check_names(const std::vector<std::string>& names, Eigen::Index parameters) {
-  if (!names.empty() && static_cast<Eigen::Index>(names.size()) != parameters)
-    throw InvalidArgument("estimate: " + std::to_string(names.size()) + " names for " + std::to_string(parameters) + " parameters");
+void check(const Options& o, Eigen::Index parameters) {
+  if (!(o.target_error >= 0)) throw InvalidArgument("estimate: " + outside("target_error", o.target_error, "[0, infinity]"));
+  if (!(o.time_limit >= 0)) throw InvalidArgument("estimate: " + outside("time_limit", o.time_limit, "[0, infinity]"));
+  if (!o.names.empty() && static_cast<Eigen::Index>(o.names.size()) != parameters)
+    throw InvalidArgument("estimate: " + std::to_string(o.names.size()) + " names for " + std::to_string(parameters) +
+                          " parameters");
 }
 
 template <class T>
 Estimate estimate_impl(const Program<T>& program, const Eigen::VectorX<T>& theta, const AnyEstimator& estimator,
                        const Options& options) {
-  check_names(options.names, theta.size());
+  check(options, theta.size());
   detail::MonteCarlo<T> monte_carlo(program, theta, options.threads, options.max_draws);
   const auto result = monte_carlo.sample(theta, estimator, options, 0, Eigen::MatrixXd(theta.size(), 0));
   const detail::Moments& m = result.moments;
