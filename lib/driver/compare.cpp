@@ -145,11 +145,25 @@ Exact pooled(const std::vector<Run>& runs, Eigen::Index d) {
   return truth;
 }
 
+void check(const CompareOptions& o, Eigen::Index parameters) {
+  if (o.samples == 0) throw Error("samples = 0: at least one sample is needed");
+  if (!(o.confidence > 0 && o.confidence < 1)) throw InvalidArgument("compare: " + outside("confidence", o.confidence, "(0, 1)"));
+  if (!o.truth) return;
+  const auto require = [&](const char* what, const Eigen::VectorXd& v) {
+    if (v.size() != parameters)
+      throw InvalidArgument("compare: the truth has " + std::to_string(v.size()) + " components" + what + ", theta has " +
+                            std::to_string(parameters));
+    if (!v.allFinite()) throw InvalidArgument("compare: the truth" + std::string(what) + " is not finite");
+  };
+  require("", o.truth->gradient);
+  if (o.truth->gradient_error.size() > 0) require(" of its error", o.truth->gradient_error);
+}
+
 }  // namespace
 
 Comparison compare(const Program<double>& program, const Eigen::VectorXd& theta, const std::vector<AnyEstimator>& estimators,
                    const CompareOptions& options) {
-  if (options.samples == 0) throw Error("samples = 0: at least one sample is needed");
+  check(options, theta.size());
   Comparison c;
   c.program = options.name;
   c.theta = theta;
@@ -198,9 +212,6 @@ Comparison compare(const Program<double>& program, const Eigen::VectorXd& theta,
       note_directions(runs[i].row, again.moments, found.size() > 0);
     }
   }
-  if (c.truth.gradient.size() != theta.size() && (options.truth || c.missing.empty()))
-    throw InvalidArgument("compare: the truth has " + std::to_string(c.truth.gradient.size()) + " components, theta has " +
-                          std::to_string(theta.size()));
   const bool known = c.truth.gradient.size() > 0;
   Eigen::VectorXd expected;
   if (known) expected = projections.transpose() * c.truth.gradient;

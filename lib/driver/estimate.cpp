@@ -157,7 +157,7 @@ void check(const Options& options, Eigen::Index parameters) {
   if (options.samples == 0) throw Error("samples = 0: at least one sample is needed");
   if (options.covariance && parameters > 4096)
     throw InvalidArgument("covariance: " + outside("parameters", static_cast<double>(parameters), "[1, 4096]"));
-  require("target_error", options.target_error, options.target_error >= 0, "[0, infinity)");
+  require("target_error", options.target_error, options.target_error >= 0, "[0, infinity]");
   require("time_limit", options.time_limit, options.time_limit >= 0, "[0, infinity]");
   require("checkpoint_every", options.checkpoint_every, options.checkpoint_every > 0, "(0, infinity]");
 }

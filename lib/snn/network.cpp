@@ -1,6 +1,7 @@
 #include <stoat/snn/network.hpp>
 
 #include <cmath>
+#include <limits>
 #include <sstream>
 
 #include <boost/random/normal_distribution.hpp>
@@ -20,6 +21,11 @@ void require_positive(const std::string& where, const char* name, int x) {
 }
 void require_positive(const std::string& where, const char* name, double x) {
   if (!(x > 0 && std::isfinite(x))) throw InvalidArgument(where + outside(name, x, "(0, infinity)"));
+}
+
+/// Weights and units are counted in int.
+void require_countable(const std::string& where, const char* name, double count) {
+  if (count > std::numeric_limits<int>::max()) throw InvalidArgument(where + outside(name, count, "[1, 2^31)"));
 }
 
 void check(const std::string& where, const Lif& lif) {
@@ -47,12 +53,15 @@ void check(const std::string& where, const LeakyReadout& readout) {
   if (!std::isfinite(readout.initial)) throw InvalidArgument(where + outside("initial", readout.initial, "(-infinity, infinity)"));
 }
 
-void check(const std::string& where, const Conv1d& conv, int positions) {
+void check(const std::string& where, const Conv1d& conv, int channels, int positions) {
   require_positive(where, "channels", conv.channels);
   require_positive(where, "kernel", conv.kernel);
   require_positive(where, "stride", conv.stride);
   if (conv.padding < 0) throw InvalidArgument(where + outside("padding", conv.padding, "[0, infinity)"));
-  if (positions + 2 * conv.padding < conv.kernel)
+  const double padded = positions + 2.0 * conv.padding;
+  require_countable(where, "units", padded * conv.channels);
+  require_countable(where, "weights", static_cast<double>(channels) * conv.kernel * conv.channels);
+  if (padded < conv.kernel)
     throw InvalidArgument(where + "a kernel of " + std::to_string(conv.kernel) + " does not fit into " + std::to_string(positions) +
                           " positions with padding " + std::to_string(conv.padding));
 }
@@ -65,12 +74,13 @@ class Builder {
   void operator()(std::size_t position, const Linear& linear) {
     connect(position, "Linear");
     require_positive(at(position, "Linear"), "units", linear.units);
+    require_countable(at(position, "Linear"), "weights", static_cast<double>(units_) * linear.units);
     input_ = Connection::linear(units_, linear.units);
     channels_ = 1, positions_ = linear.units;
   }
   void operator()(std::size_t position, const Conv1d& conv) {
     connect(position, "Conv1d");
-    check(at(position, "Conv1d"), conv, positions_);
+    check(at(position, "Conv1d"), conv, channels_, positions_);
     input_ = Connection::convolution(channels_, positions_, conv);
     channels_ = conv.channels, positions_ = input_->outputs() / conv.channels;
   }
@@ -89,7 +99,10 @@ class Builder {
       if (lif.recurrent_kernel > 0)
         stage.recurrent =
             Connection::convolution(channels_, positions_, {channels_, lif.recurrent_kernel, 1, lif.recurrent_kernel / 2});
-      else stage.recurrent = Connection::linear(stage.units, stage.units);
+      else {
+        require_countable(at(position, "Lif"), "recurrent weights", static_cast<double>(stage.units) * stage.units);
+        stage.recurrent = Connection::linear(stage.units, stage.units);
+      }
       stage.recurrent_weights =
           part(" recurrent weights", stage.recurrent->rows(), stage.recurrent->cols(), stage.recurrent->fan_in());
       s_.parts.back().recurrent = true;
@@ -228,8 +241,13 @@ std::string Network::description() const {
 }
 
 PotentialIntegrals potential_integrals(double tau_mem, double tau_syn, double dt) {
-  const double am = std::exp(-dt / tau_mem), as = std::exp(-dt / tau_syn);
-  const auto steps = static_cast<int>(10 * std::max(tau_mem, tau_syn) / dt);
+  require_positive("potential_integrals: ", "dt", dt);
+  require_positive("potential_integrals: ", "tau_mem", tau_mem);
+  require_positive("potential_integrals: ", "tau_syn", tau_syn);
+  const double am = std::exp(-dt / tau_mem), as = std::exp(-dt / tau_syn), length = 10 * std::max(tau_mem, tau_syn) / dt;
+  if (!(length <= 1e8))
+    throw InvalidArgument("potential_integrals: " + outside("10 max(tau_mem, tau_syn) / dt", length, "(0, 1e8]"));
+  const auto steps = static_cast<int>(length);
   double u = 0, i = 1;
   PotentialIntegrals sum;
   for (int t = 0; t < steps; ++t) {

@@ -26,6 +26,13 @@ options="-std=c++20 -w -DNDEBUG -fopenmp $(field CXX_DEFINES "$flags") $(field C
 tests="-I$root/tests -I$root/examples"
 libraries=$(sed 's/.* -o test_optim //' "$build/tests/CMakeFiles/test_optim.dir/link.txt")
 
+# All headers compiled in advance, for sources of the library.
+headers=$out/headers.hpp
+if [ ! -f "$headers.gch" ] || [ -n "$(find "$root/include" -newer "$headers.gch" -name '*.hpp' | head -n 1)" ]; then
+  echo '#include <stoat/stoat.hpp>' >"$headers"
+  $cxx -O0 $options -x c++-header "$headers" -o "$headers.gch"
+fi
+
 # The object of a test source: that of the build, or one made once.
 object() {
   of_build=$build/tests/CMakeFiles/test_${1%%/*}.dir/$1.o
@@ -58,7 +65,7 @@ judge() {
   objects=
   case $file in
     lib/*.cpp)
-      $cxx -O0 $options -I"$root/$(dirname "$file")" -c "$file" -o mutant.o >log 2>&1 || { echo broken; return; }
+      $cxx -O0 $options -include "$headers" -I"$root/$(dirname "$file")" -c "$file" -o mutant.o >log 2>&1 || { echo broken; return; }
       objects=$(pwd)/mutant.o
       for s in $sources; do objects="$objects $(object "$s")"; done ;;
     include/*)

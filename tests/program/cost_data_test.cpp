@@ -93,6 +93,22 @@ TEST_CASE("where only some paths add costs, the baseline of a run does not depen
   }
 }
 
+TEST_CASE("runs of other lengths say the same of a site whether it adds a cost or not") {
+  // Only runs with a 1 have a second site, and only there a cost may be added.
+  const auto late = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    const S x = draw(Bernoulli(logistic(t[0])));
+    if (x > 0 && draw(Bernoulli(logistic(t[1]))) == 1) draw.cost(3 - t[1]);
+    return 7 - 2 * x;
+  };
+  const Eigen::Vector2d theta(-1, 0.3);
+  const Exact truth = enumerate(late, theta);
+  for (const int runs : {2, 3}) {
+    const Estimate r = estimate(late, theta, LeaveOneOut{runs}, {.samples = 40'000, .seed = 8});
+    CHECK(largest_z(r, truth.gradient) < bound);
+    CHECK(r.gradient_error.norm() < 0.05 * truth.gradient.norm());
+  }
+}
+
 TEST_CASE("a program over data averages over them and sees each once an epoch") {
   const std::vector<double> data = {0.5, -1, 2, 0.25, 1.5};
   const auto one = [data]<class S>(Sampler<S>& draw, const Vector<S>& t, std::size_t datum) -> S {

@@ -33,7 +33,8 @@ struct Initialization {
 };
 
 /// Integrals of the postsynaptic potential K that a spike of weight 1 causes, by simulation over 10 of the longer time constants:
-/// epsilon_bar = sum of K dt, epsilon_hat = sum of K^2 dt (s).
+/// epsilon_bar = sum of K dt, epsilon_hat = sum of K^2 dt (s). Throws InvalidArgument unless all are positive, for more than 1e8
+/// steps.
 struct PotentialIntegrals {
   double bar = 0, hat = 0;
 };
