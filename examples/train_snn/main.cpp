@@ -22,7 +22,7 @@ using namespace train_snn;
 
 namespace {
 
-struct Options {
+struct Arguments {
   Settings problem;
   std::vector<Activation> activations{Activation::deterministic, Activation::stochastic};
   int epochs = 40, trials = 200, seeds = 1;
@@ -49,7 +49,7 @@ struct Result {
   bool interrupted() const { return trainings.back().end == Training::End::interrupted; }
 };
 
-Training train_seed(const Options& o, const Problem& problem, const Network& network, const std::string& name, int k) {
+Training train_seed(const Arguments& o, const Problem& problem, const Network& network, const std::string& name, int k) {
   // Coins blur the threshold, so that stochastic neurons are to fluctuate more.
   const std::uint64_t seed = o.problem.seed + static_cast<std::uint64_t>(k);
   const Eigen::VectorXd start =
@@ -70,7 +70,7 @@ Training train_seed(const Options& o, const Problem& problem, const Network& net
   return train(problem.objective(network), start, Smorms3{o.rate}, options);
 }
 
-Result train_one(const Options& o, const Problem& problem, Activation activation) {
+Result train_one(const Arguments& o, const Problem& problem, Activation activation) {
   const bool coins = activation == Activation::stochastic;
   Result r{.name = coins ? "stochastic" : "deterministic",
            .network = make_network(o.problem, problem, activation),
@@ -97,7 +97,7 @@ Result train_one(const Options& o, const Problem& problem, Activation activation
 
 /// The same sample again and again: how variable is the answer? Draws the first hidden layer once, and one of its neurons in many
 /// trials, a row a trial.
-std::vector<RunPage::Picture> show_trials(const Options& o, const Problem& problem, Result& r) {
+std::vector<RunPage::Picture> show_trials(const Arguments& o, const Problem& problem, Result& r) {
   const std::vector<std::size_t> repeats(static_cast<std::size_t>(o.trials), 0), once(1, 0);
   const Eigen::VectorXf theta = r.first().best.cast<float>();
   const SpikeEvents hidden = respond<float>(r.network, theta, problem.test->inputs, repeats, o.problem.seed + 2).spikes[0];
@@ -108,9 +108,10 @@ std::vector<RunPage::Picture> show_trials(const Options& o, const Problem& probl
 
   Eigen::Index busiest = 0;
   firing_rates(hidden, problem.dt).maxCoeff(&busiest);
-  SpikeEvents trials(hidden.steps(), 30);
+  const int shown = std::min(30, o.trials);
+  SpikeEvents trials(hidden.steps(), shown);
   std::vector<snn::Spike> spikes;
-  for (int trial = 0; trial < std::min(30, o.trials); ++trial)
+  for (int trial = 0; trial < shown; ++trial)
     for (int step = 0; step < hidden.steps(); ++step)
       for (const SpikeEvents::Unit unit : hidden.at(static_cast<std::size_t>(trial), step))
         if (unit == static_cast<SpikeEvents::Unit>(busiest)) spikes.push_back({step, trial});
@@ -124,13 +125,13 @@ std::vector<RunPage::Picture> show_trials(const Options& o, const Problem& probl
   plot_confusion(problem.test->labels, r.test.predicted, problem.classes, o.out / file("confusion"));
   return {{file("confusion"), "Classes of the test data, " + r.name},
           {file("layer"), "First hidden layer, " + r.name},
-          {file("trials"), "Its busiest neuron in 30 trials of one sample, " + r.name},
+          {file("trials"), "Its busiest neuron in trials of one sample, " + r.name},
           {file("membranes"), "Membranes of its busiest neurons, " + r.name},
           {file("weights"), "Weights after training, " + r.name}};
 }
 
 /// Fano factors and coefficients of variation of the first hidden layer over the test data, one trial a sample.
-std::vector<RunPage::Picture> show_variability(const Options& o, const Problem& problem, const std::vector<Result>& results) {
+std::vector<RunPage::Picture> show_variability(const Arguments& o, const Problem& problem, const std::vector<Result>& results) {
   std::vector<Distribution> fano, cv;
   std::vector<std::size_t> samples(std::min<std::size_t>(problem.test->size(), 200));
   for (std::size_t i = 0; i < samples.size(); ++i) samples[i] = i;
@@ -170,7 +171,7 @@ std::vector<std::vector<std::string>> table_of(const std::vector<Result>& result
 constexpr const char* caption = "Accuracies with the weights of the best epoch; the others are of the test data.";
 
 /// Pictures, and a page of them, need gnuplot; a training is not lost without it.
-void draw(const Options& o, const Problem& problem, std::vector<Result>& results) {
+void draw(const Arguments& o, const Problem& problem, std::vector<Result>& results) {
   try {
     RunPage page{.title = "A spiking network learns " + problem.name, .text = caption};
     if (o.epochs > 0) {
@@ -198,7 +199,7 @@ void draw(const Options& o, const Problem& problem, std::vector<Result>& results
   } catch (const Error& error) { std::cerr << "train_snn: no pictures: " << error.what() << '\n'; }
 }
 
-int run(const Options& o) {
+int run(const Arguments& o) {
   const Interruption guard;  // Ctrl-C ends a training after its batch, with a checkpoint
   if (o.first()) std::filesystem::create_directories(o.out);
   const Problem problem = o.problem.shd.empty() ? randman_problem(o.problem) : digits_problem(o.problem);
@@ -226,7 +227,7 @@ int run(const Options& o) {
   return 0;
 }
 
-int start(int& argc, char**& argv, Options& o) {
+int start(int& argc, char**& argv, Arguments& o) {
 #ifdef STOAT_EXAMPLE_MPI
   if (o.mpi) {
     int status = 0;
@@ -245,7 +246,7 @@ int start(int& argc, char**& argv, Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  Options o;
+  Arguments o;
   CLI::App app{"Trains a spiking network with deterministic and with stochastic spikes, on the Randman data or on spoken digits."};
   const auto positive = [&](const char* name, int& value, const char* text) {
     app.add_option(name, value, text)->check(CLI::Range(1, 1'000'000))->capture_default_str();

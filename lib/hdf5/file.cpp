@@ -136,7 +136,23 @@ Reader::Opened Reader::open(const std::string& name, const char* kind, H5T_class
   const std::uintmax_t stored = H5Dget_storage_size(opened.set);
   if (opened.count > stored * largest_ratio)
     fail(name, text_of(opened.shape) + " entries were announced, and " + std::to_string(stored) + " bytes are there");
+  check_chunks(name, opened.set, opened.shape.size(), H5Tget_size(opened.type));
   return opened;
+}
+
+void Reader::check_chunks(const std::string& name, hid_t set, std::size_t rank, std::size_t entry) const {
+  const Handle options(H5Dget_create_plist(set), H5Pclose), space(H5Dget_space(set), H5Sclose);
+  if (options < 0 || space < 0) fail(name);
+  if (H5Pget_layout(options) != H5D_CHUNKED || H5Pget_nfilters(options) != 0) return;
+  Shape chunk(rank);
+  hsize_t count = 0;
+  if (H5Pget_chunk(options, static_cast<int>(rank), chunk.data()) != static_cast<int>(rank) ||
+      H5Dget_num_chunks(set, space, &count) < 0)
+    fail(name);
+  hsize_t size = entry;
+  for (const hsize_t n : chunk) size *= n;
+  if (H5Dget_storage_size(set) != count * size)
+    fail(name, "it is damaged: its pieces are not of the size that its type and shape ask for");
 }
 
 template <class T>

@@ -99,6 +99,8 @@ class Reader {
   template <class T>
   std::vector<T> all(const std::string& name, hid_t memory, const char* kind, H5T_class_t type, H5T_class_t or_type) const;
   Shape shape(const std::string& name, hid_t set) const;
+  /// HDF5 1.10 reads past its buffers where the sizes of chunks and of entries disagree.
+  void check_chunks(const std::string& name, hid_t set, std::size_t rank, std::size_t entry) const;
 
   std::string what_;
   std::filesystem::path path_;

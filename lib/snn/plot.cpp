@@ -104,8 +104,8 @@ void plot_membranes(const Eigen::Ref<const Eigen::MatrixXd>& membranes, const Sp
   std::string commands = "set datafile missing 'NaN'\nunset key\nset xrange [" + exact(-500 * dt) + ":" +
                          exact(1000 * (spikes.steps() - 0.5) * dt) + "]\nset yrange [" + exact(bottom - 0.05 * extent) + ":" +
                          exact(top + 0.25 * extent) + "]\nset lmargin 12\nset tmargin 0.4\nset bmargin 0.4\nset format x ''\n" +
-                         "set ytics 0, " + exact(threshold > 0 ? threshold : extent) + "\nset multiplot layout " +
-                         std::to_string(count) + ",1 margins char 12,2,3.5,1 spacing char 0,0.8\n";
+                         "set ytics (0, " + exact(threshold) + ")\nset multiplot layout " + std::to_string(count) +
+                         ",1 margins char 12,2,3.5,1 spacing char 0,0.8\n";
   for (int k = 0; k < count; ++k) {
     if (k + 1 == count) commands += "set format x '%g'\nset xlabel 'time (ms)'\n";
     commands += "set ylabel 'unit " + std::to_string(units[static_cast<std::size_t>(k)]) + "'\nplot " + exact(threshold) +

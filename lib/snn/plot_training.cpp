@@ -179,7 +179,7 @@ void plot_distributions(const std::vector<Distribution>& distributions, const st
   plot(file, 640, 420, csv,
        blocks + "set xlabel " + report::gnuplot_text(label) + "\nset ylabel 'fraction'\nset yrange [0:*]\nset boxwidth " +
            exact(width) + "\nset xrange [" + exact(low - width) + ":" + exact(high + (high > low ? width : 2)) +
-           "]\nset key top right\nplot " + lines + '\n');
+           "]\nset key tmargin center\nplot " + lines + '\n');
 }
 
 void plot_weight_histograms(const Network& network, const Eigen::VectorXd& theta, const fs::path& file) {

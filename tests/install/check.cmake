@@ -1,5 +1,5 @@
-# cmake -DBUILD=... -DPREFIX=... -DPROJECT=... -DBUILD_TYPE=... -DCOMPILER=... -DFLAGS=... -DMPI=... -P check.cmake
-# The gradient of 3 p is 3, and every replay of the flipped coin says so exactly.
+# cmake -DBUILD=... -DPREFIX=... -DPROJECT=... -DBUILD_TYPE=... -DCOMPILER=... -DFLAGS=... -DMPI=... -DHDF5=... -P check.cmake
+# The gradient of 3 p is 3, and every replay of the flipped coin says so exactly. Weights come back from a file as they were.
 set(scratch $ENV{TMPDIR})
 if(NOT scratch)
   set(scratch /tmp)
@@ -23,15 +23,24 @@ step("configure" ${CMAKE_COMMAND} -S ${scratch} -B ${scratch}/build -DCMAKE_PREF
      -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_CXX_FLAGS=${FLAGS} -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF)
 step("build" ${CMAKE_COMMAND} --build ${scratch}/build)
 step("run" ${scratch}/build/outside)
-set(gradient ${output})
+set(gradient "${output}")
 if(MPI)
   step("run with stoat::mpi" ${scratch}/build/outside_mpi)
   if(NOT output MATCHES "^1\n$")
     message(FATAL_ERROR "the project printed '${output}' instead of 1")
   endif()
 endif()
+if(EXISTS ${scratch}/build/files)
+  step("run with files" ${scratch}/build/files ${scratch}/weights.h5)
+  set(difference "${output}")
+elseif(HDF5)
+  set(difference "no program, as the package lacks stoat::hdf5")
+endif()
 file(REMOVE_RECURSE ${scratch})
 if(NOT gradient MATCHES "^3\n$")
   message(FATAL_ERROR "the project printed '${gradient}' instead of 3")
+endif()
+if(HDF5 AND NOT difference MATCHES "^0\n$")
+  message(FATAL_ERROR "weights that were written and read differ by '${difference}' instead of 0")
 endif()
 message("gradient: ${gradient}")
