@@ -208,6 +208,7 @@ struct MonteCarlo<T>::Worker {
   Deal deal;
   GradientDraw draw;
   Eigen::VectorXd row;
+  double sample_seconds = 0;  ///< in the fastest block: other processes can only make it longer
 };
 
 /// What blocks of samples came to.
@@ -326,6 +327,7 @@ typename MonteCarlo<T>::Sums MonteCarlo<T>::block(Worker& worker, const AnyEstim
   const Eigen::Index d = trace.parameters();
   worker.row.resize(1 + d + projections.cols() + observables.count);
   trace.take_work(), trace.take_notes();  // what a failure left there
+  const auto begun = Clock::now();
   Sums sums;
   if (options.covariance) sums.moments.measure_covariance(1, d);
   SampleContext here = context;
@@ -334,10 +336,10 @@ typename MonteCarlo<T>::Sums MonteCarlo<T>::block(Worker& worker, const AnyEstim
     draw.value = 0;
     draw.gradient.setZero(d);
     trace.set_datum(worker.deal(options.seed, here.index));
-    const auto begun = observables.count ? Clock::now() : Clock::time_point();
+    const auto drawing = observables.count ? Clock::now() : begun;
     estimator.sample(trace, here, draw);
     if (observables.count) {
-      sums.draw_seconds += since(begun);
+      sums.draw_seconds += since(drawing);
       sums.tape_bytes = std::max(sums.tape_bytes, trace.tape().bytes());
     }
     if (!std::isfinite(draw.value) || !draw.gradient.allFinite())
@@ -350,6 +352,7 @@ typename MonteCarlo<T>::Sums MonteCarlo<T>::block(Worker& worker, const AnyEstim
   }
   sums.work = trace.take_work();
   sums.notes = trace.take_notes();
+  worker.sample_seconds = std::min(worker.sample_seconds, since(begun) / static_cast<double>(count));
   return sums;
 }
 
@@ -453,13 +456,10 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
     // A second thread needs longer to begin than so little work.
     const double work = static_cast<double>(next * block_size) * sample_seconds_;
     const int threads = work < least_work ? 1 : static_cast<int>(workers_.size());
+    sample_seconds_ = std::numeric_limits<double>::infinity();
+    for (auto& worker : workers_) worker->sample_seconds = sample_seconds_;
     auto reduced = reduce<Sums>(ranks, threads, static_cast<std::int64_t>(next), shared, make);
-    for (const RankTime& t : reduced.times)
-      if (t.rank == (ranks ? ranks->rank() : 0)) {
-        // Other processes can only make it longer.
-        const double each = t.seconds * threads / static_cast<double>(static_cast<std::uint64_t>(t.blocks) * block_size);
-        sample_seconds_ = each < sample_seconds_ ? each : sample_seconds_ + 0.1 * (each - sample_seconds_);
-      }
+    for (auto& worker : workers_) sample_seconds_ = std::min(sample_seconds_, worker->sample_seconds);
     pace.update(next, since(begun));
     result.times.add(reduced.times);
     interrupted = reduced.interrupted;

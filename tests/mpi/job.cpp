@@ -67,12 +67,11 @@ void run(const std::vector<std::string>& arguments, const std::shared_ptr<Ranks>
   };
   if (command == "everything") {
     write(everything(program, theta, ranks));
-  } else if (command == "descend") {
-    descend(program);
-  } else if (command == "die") {
-    // The last rank dies as soon as the checkpoint has some iterations.
-    options.schedule = [&, last = ranks->rank() == ranks->size() - 1](int done) {
-      if (last && done == 30) std::raise(SIGKILL);
+  } else if (command == "descend" || command == "die") {
+    // The last rank dies when the checkpoint has 30 iterations.
+    const bool dies = command == "die" && ranks->rank() == ranks->size() - 1;
+    options.schedule = [dies](int done) {
+      if (dies && done == 30) std::raise(SIGKILL);
       return 1.0;
     };
     descend(program);
@@ -85,7 +84,7 @@ void run(const std::vector<std::string>& arguments, const std::shared_ptr<Ranks>
     descend(program);
   } else if (command == "wrong") {  // in a block that is not the first rank's
     const auto wrong = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
-      if (draw(Bernoulli(0.001 * t[1]))) return draw(Bernoulli(1.5 * t[1]));
+      if (draw(Bernoulli(0.01 * t[1]))) return draw(Bernoulli(1.5 * t[1]));
       return t[0];
     };
     estimate(wrong, theta, ScoreFunction{}, {.samples = 2000, .threads = 1, .ranks = ranks});

@@ -192,7 +192,7 @@ class MonteCarlo {
   std::shared_ptr<const void> learned_;           ///< ... and what
   Memory memory_;
   bool partial_ = false;
-  double sample_seconds_ = std::numeric_limits<double>::infinity();  ///< of one thread, about; of the last learner
+  double sample_seconds_ = std::numeric_limits<double>::infinity();  ///< of one thread, at the last time
 };
 
 /// Tells programs apart, though not all of them: their costs at theta on four keys.
