@@ -619,14 +619,19 @@ std::string DebiasedSurrogate::note(const void* what) const {
   const auto& learned = *static_cast<const Learned*>(what);
   if (!learned.by_changes || replays != usual_replays) return {};
   std::ostringstream text;
-  text << std::setprecision(2);
+  text << std::setprecision(3);
   if (learned.martingale) {
-    text << "a change spreads over " << 100 * learned.spread
+    text << "a change spreads over " << std::round(100 * learned.spread)
          << " % of the spikes that follow: ScoreFunctionMartingale in place of replays";
   } else {
     text << "replays by what they change";
     if (learned.last > 0) text << ": all " << learned.last << " of the last block";
-    if (learned.last < learned.sites) text << (learned.last > 0 ? ", " : ": ") << "about " << learned.replays << " of the others";
+    if (learned.last < learned.sites) {
+      text << (learned.last > 0 ? ", " : ": ");
+      if (learned.replays < static_cast<double>(learned.sites - learned.last)) text << "about " << std::round(learned.replays);
+      else text << "all";
+      text << (learned.last > 0 ? " of the others" : " of them");
+    }
   }
   return text.str();
 }
