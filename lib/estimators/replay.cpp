@@ -70,6 +70,7 @@ struct Learned {
   std::vector<std::array<double, 2>> cost;      ///< of replays of a site: their number, and the sum in runs
   double cost_per_suffix = 1;                   ///< of all of them, relative to the fraction of a run that follows the site
   double replays = 0;
+  std::vector<double> factor;              ///< of the table's adjoints, for each of as many equal parts of the sites; empty: 1
   bool by_changes = false;                 ///< replays cost what they change
   std::size_t last = 0, sites = 0;         ///< sites of the last block, if all its changes come at once; and of the run
   double spread = 0;                       ///< changed outcomes of a replay, relative to the spikes that follow
@@ -78,6 +79,8 @@ struct Learned {
   double residual_of(const Site& s, std::size_t i) const {
     return i < residual.size() && s.count == 1 && (s.outcome == 0 || s.outcome == 1) ? residual[i][s.outcome == 1] : 0.0;
   }
+  double factor_of(std::size_t i) const { return factor.empty() ? 1.0 : factor[part(i)]; }
+  std::size_t part(std::size_t i) const { return std::min(factor.size() - 1, i * factor.size() / std::max<std::size_t>(sites, 1)); }
   double scale_of(std::size_t i) const { return i < scale.size() ? scale[i] : usual_scale; }
   /// Of a replay of site i of so many, in runs: the mean of those seen, as if two more had cost what is usual.
   double cost_of(std::size_t i, std::size_t sites) const {
@@ -144,7 +147,7 @@ void find_controls(Trace<T>& trace, const Plan& plan, const Learned* learned, Wo
         for (std::uint32_t j = 0; j < s.count; ++j) out[j] = (*learned->adjoints)(i, j);
       } else if (const double a = (*learned->adjoints)(i); a != 0 && s.law->mean_derivative) {
         s.law->mean_derivative(s.plain, out);
-        for (double& x : out) x *= a;
+        for (double& x : out) x *= learned->factor_of(i) * a;
       }
     }
     if (learned && plan.residuals && s.count == 1) out[0] += learned->residual_of(s, i);
@@ -403,6 +406,51 @@ double measured_spread(Trace<T>& trace, const PilotContext& pilot) {
   return spikes > 0 ? changed / spikes : 0;
 }
 
+/// The least squares factors between what replays of coins show and the table, in parts of the sites: surrogate adjoints may be
+/// many times too long (without the derivative of a reset, say), and by other factors in other layers. What is lost in noise counts
+/// for less (James and Stein).
+template <class T>
+void learn_factors(Trace<T>& trace, int runs, const PilotContext& pilot, Learned& learned) {
+  struct Sums {
+    double products = 0, squares = 0, left = 0;
+  };
+  struct Shown {
+    std::size_t part;
+    double weight, table, change;
+  };
+  constexpr std::size_t parts = 32;
+  constexpr int replays = 64;
+  learned.factor.assign(parts, 1);
+  std::vector<Sums> sums(parts);
+  std::vector<Shown> shown;
+  for (int r = 0; r < runs; ++r) {
+    const auto run = static_cast<std::uint64_t>(r);
+    trace.run(pilot.run(trace, run), 2);
+    trace.record(Outcomes::constants);
+    Generator choices = pilot.choices(run);
+    for (int k = 0; k < replays; ++k) {
+      const auto site = static_cast<std::size_t>((k + choices.uniform()) / replays * static_cast<double>(trace.sites()));
+      const Site& s = trace.site(site);
+      const double a = (*learned.adjoints)(site);
+      if (a == 0 || s.count != 1 || s.law->support(s.plain).upper != 1) continue;
+      double slope = 0;
+      s.law->pmf_derivative(s.plain, 1, std::span<double>(&slope, 1));
+      if (!(s.pmf(1 - s.outcome) > 0) || slope == 0) continue;
+      const double change = static_cast<double>(trace.change(site, 1 - s.outcome)) * (s.outcome == 1 ? -1 : 1);
+      shown.push_back({learned.part(site), slope * slope, a, change});
+      Sums& here = sums[shown.back().part];
+      here.products += slope * slope * a * change, here.squares += slope * slope * a * a;
+    }
+  }
+  for (std::size_t p = 0; p < parts; ++p) learned.factor[p] = sums[p].squares > 0 ? sums[p].products / sums[p].squares : 0;
+  for (const Shown& x : shown) {
+    const double left = x.weight * x.table * (x.change - learned.factor[x.part] * x.table);
+    sums[x.part].left += left * left;
+  }
+  for (std::size_t p = 0; p < parts; ++p)
+    if (double& f = learned.factor[p]; f != 0) f *= std::max(0.0, 1 - sums[p].left / (sums[p].products * sums[p].products));
+}
+
 /// What is left to the pilot, decided.
 Plan decided(Plan plan, const Learned* learned) {
   const bool quick = learned && learned->by_changes;
@@ -441,6 +489,10 @@ std::shared_ptr<const Learned> learn_plan(Trace<T>& trace, Plan plan, int runs, 
   if (table) learned->adjoints.emplace(trace, runs, pilot);
   PilotContext rest = pilot;
   rest.first += static_cast<std::uint64_t>(runs);
+  if (table && learned->by_changes) {
+    learn_factors(trace, runs, rest, *learned);
+    rest.first += static_cast<std::uint64_t>(runs);
+  }
   if (residuals) learn_residuals(trace, plan, runs, rest, *learned);
   if (replays) learned->replays = learn_replays(trace, plan, runs, rest, *learned);
   return learned;
@@ -567,14 +619,19 @@ std::string DebiasedSurrogate::note(const void* what) const {
   const auto& learned = *static_cast<const Learned*>(what);
   if (!learned.by_changes || replays != usual_replays) return {};
   std::ostringstream text;
-  text << std::setprecision(2);
+  text << std::setprecision(3);
   if (learned.martingale) {
-    text << "a change spreads over " << 100 * learned.spread
+    text << "a change spreads over " << std::round(100 * learned.spread)
          << " % of the spikes that follow: ScoreFunctionMartingale in place of replays";
   } else {
     text << "replays by what they change";
     if (learned.last > 0) text << ": all " << learned.last << " of the last block";
-    if (learned.last < learned.sites) text << (learned.last > 0 ? ", " : ": ") << "about " << learned.replays << " of the others";
+    if (learned.last < learned.sites) {
+      text << (learned.last > 0 ? ", " : ": ");
+      if (learned.replays < static_cast<double>(learned.sites - learned.last)) text << "about " << std::round(learned.replays);
+      else text << "all";
+      text << (learned.last > 0 ? " of the others" : " of them");
+    }
   }
   return text.str();
 }

@@ -185,6 +185,136 @@ void check_product(const Kernels<T>& k, int rows, int n, int cols) {
     }
 }
 
+/// A layer whose neurons spike where u > theta, one row of which is added to their currents in some step, and one spike turned
+/// over.
+struct Plain {
+  int n, steps;
+  bool reset_u, reset_i;
+  std::vector<double> a_m, a_s, input, theta, u, lost;
+  std::vector<char> spikes;
+  std::vector<char> run(int forced_step, int forced, const std::vector<double>& impulse, int impulse_step) {
+    std::vector<char> s(static_cast<std::size_t>(n * steps));
+    u.assign(s.size(), 0), lost = u;
+    for (int j = 0; j < n; ++j) {
+      const auto unit = static_cast<std::size_t>(j);
+      double v = 0, i = 0;
+      for (int t = 0; t < steps; ++t) {
+        const auto at = static_cast<std::size_t>(t * n + j);
+        s[at] = (v > theta[at]) != (t == forced_step && j == forced);
+        const double leak = a_m[unit] * v, drive = (1 - a_m[unit]) * i;
+        u[at] = v, lost[at] = reset_i ? leak + drive : v;
+        v = (s[at] && reset_u ? 0 : leak) + (s[at] && reset_i ? 0 : drive);
+        i = a_s[unit] * i + input[at] + (t == impulse_step ? impulse[unit] : 0);
+      }
+    }
+    return s;
+  }
+};
+
+template <class T>
+void check_changes(const Kernels<T>& k, int n, bool reset_u, bool reset_i) {
+  const int steps = 40, stride = padded(n), row_words = words(n);
+  const auto units = static_cast<std::size_t>(n), all = units * steps, size = static_cast<std::size_t>(stride);
+  Plain plain{n,
+              steps,
+              reset_u,
+              reset_i,
+              numbers<double>(units, 1, 0.8, 0.95),
+              numbers<double>(units, 2, 0.7, 0.9),
+              numbers<double>(all, 3, -3, 5),
+              numbers<double>(all, 4, 0.3, 4),
+              {},
+              {},
+              {}};
+  const std::vector<double> nothing(units), row = numbers<double>(units, 5, -2, 2);
+  plain.spikes = plain.run(-1, 0, nothing, -1);
+  const auto rows = [&](const std::vector<double>& x, double rest) {
+    std::vector<T> y(size * steps, static_cast<T>(rest));
+    for (std::size_t t = 0; t < steps; ++t)
+      for (std::size_t j = 0; j < units; ++j) y[t * size + j] = static_cast<T>(x[t * units + j]);
+    return y;
+  };
+  std::vector<double> margins(all);
+  for (std::size_t i = 0; i < all; ++i) margins[i] = plain.theta[i] - plain.u[i];
+  const std::vector<T> margin = rows(margins, 1e30), lost = rows(plain.lost, 0), none(size * steps);
+  std::vector<T> a_m(size), a_s(size), u(size), i(size), impulse(row.begin(), row.end());
+  std::copy(plain.a_m.begin(), plain.a_m.end(), a_m.begin()), std::copy(plain.a_s.begin(), plain.a_s.end(), a_s.begin());
+  std::vector<std::uint64_t> spikes(static_cast<std::size_t>(steps * row_words)), flips = spikes;
+  for (int t = 0; t < steps; ++t)
+    for (int j = 0; j < n; ++j)
+      spikes[static_cast<std::size_t>(t * row_words + j / 64)] |=
+          static_cast<std::uint64_t>(plain.spikes[static_cast<std::size_t>(t * n + j)]) << (j % 64);
+  MembraneChange<T> m{.n = n, .stride = stride, .words = row_words, .end = stride, .last = steps};
+  m.a_m = a_m.data(), m.a_s = a_s.data(), m.weight = none.data(), m.margin = margin.data(), m.lost = lost.data(),
+  m.spikes = spikes.data();
+  m.reset_u = reset_u, m.reset_i = reset_i, m.u = u.data(), m.i = i.data(), m.flips = flips.data();
+  const auto compare = [&](const std::vector<char>& expected) {
+    int mistakes = 0, changed = 0;
+    for (int t = 0; t < steps; ++t)
+      for (int j = 0; j < 64 * row_words; ++j) {
+        const bool want =
+            j < n && expected[static_cast<std::size_t>(t * n + j)] != plain.spikes[static_cast<std::size_t>(t * n + j)];
+        mistakes += bit(flips, t, row_words, j) != want, changed += want;
+      }
+    CHECK(mistakes == 0);
+    std::fill(flips.begin(), flips.end(), 0), std::fill(u.begin(), u.end(), T(0)), std::fill(i.begin(), i.end(), T(0));
+    return changed;
+  };
+  const Impulse<T> one{3, T(-1), impulse.data()};
+  MembraneChange<T> pushed = m;
+  pushed.first = 3, pushed.impulses = &one, pushed.count = 1;
+  k.change_membranes(pushed);
+  std::vector<double> minus(units);
+  for (std::size_t j = 0; j < units; ++j) minus[j] = -row[j];
+  CHECK(compare(plain.run(-1, 0, minus, 3)) >= n / 5);
+  MembraneChange<T> turned = m;
+  turned.first = 5, turned.forced = n - 1;
+  k.change_membranes(turned);
+  CHECK(turned.live > 5);
+  compare(plain.run(5, n - 1, nothing, -1));
+
+  if (n > 20) return;
+  std::vector<T> sums(size * steps), weights = numbers<T>(steps, 6);
+  m.radius = none.data();
+  k.change_each({m, weights.data(), sums.data()});
+  for (int t = 0; t < steps; ++t)
+    for (int j = 0; j < n; ++j) {
+      const std::vector<char> s = plain.run(t, j, nothing, -1);
+      double expected = 0;
+      for (int r = 0; r < steps; ++r) {
+        const auto at = static_cast<std::size_t>(r * n + j);
+        expected += (s[at] - plain.spikes[at]) * static_cast<double>(weights[static_cast<std::size_t>(r)]);
+      }
+      CHECK(std::abs(static_cast<double>(sums[static_cast<std::size_t>(t * stride + j)]) - expected) < rounding<T>());
+    }
+}
+
+template <class T>
+void check_readout_change(const Kernels<T>& k, int n) {
+  const int steps = 30, stride = padded(n);
+  const auto size = static_cast<std::size_t>(stride);
+  const auto a_m = numbers<T>(size, 1, 0.8, 0.99), a_s = numbers<T>(size, 2, 0.5, 0.9), outputs = numbers<T>(size * steps, 3);
+  const auto row = numbers<T>(static_cast<std::size_t>(n), 4), start = numbers<T>(size, 5, 0, 1);
+  std::vector<T> top = start, sum(size), rows(size * steps);
+  const std::vector<Impulse<T>> impulses{{4, T(1), row.data()}, {9, T(-1), row.data()}, {9, T(3), row.data()}};
+  k.change_readout(
+      {n, stride, 5, steps, a_m.data(), a_s.data(), outputs.data(), impulses.data(), 3, top.data(), sum.data(), rows.data()});
+  for (int j = 0; j < n; ++j) {
+    const auto unit = static_cast<std::size_t>(j);
+    double o = 0, q = static_cast<double>(row[unit]), total = 0, best = static_cast<double>(start[unit]);
+    for (int t = 5; t < steps; ++t) {
+      const auto at = static_cast<std::size_t>(t * stride + j);
+      const double now = static_cast<double>(outputs[at]) + o;
+      CHECK(std::abs(static_cast<double>(rows[at]) - now) < rounding<T>());
+      best = std::max(best, now), total += o;
+      o = static_cast<double>(a_m[unit]) * o + (1 - static_cast<double>(a_m[unit])) * q;
+      q = static_cast<double>(a_s[unit]) * q + (t == 9 ? 2 * static_cast<double>(row[unit]) : 0);
+    }
+    CHECK(std::abs(static_cast<double>(top[unit]) - best) < rounding<T>());
+    CHECK(std::abs(static_cast<double>(sum[unit]) - total) < 10 * rounding<T>());
+  }
+}
+
 template <class T>
 void check_peaks(const Kernels<T>& k) {
   const int rows = 50, n = 32;
@@ -217,5 +347,8 @@ TEST_CASE_TEMPLATE("inner loops of every instruction set are what their formulas
     for (const int n : {1, 7, 16, 20, 37, 128}) check_sums(*k, n);
     check_product(*k, 12, 20, 48), check_product(*k, 1, 5, 16), check_product(*k, 31, 33, 160);
     check_peaks(*k);
+    for (const int n : {1, 16, 20, 100})
+      for (const int resets : {0, 1, 2}) check_changes(*k, n, resets > 0, resets > 1);
+    for (const int n : {3, 16, 20, 33}) check_readout_change(*k, n);
   }
 }
