@@ -305,7 +305,7 @@ TEST_CASE("a body that changes more than its state throws") {
   int k = 0;
   for (const Program<double>& program : {Program<double>(sum), Program<double>(moving), Program<double>(carried),
                                          Program<double>(escaped), Program<double>(earlier)}) {
-    CAPTURE(k++);
+    CAPTURE(k);
     bool caught = false;
     try {
       in_segments(program, one(0.3), ScoreFunction{});
@@ -320,6 +320,7 @@ TEST_CASE("a body that changes more than its state throws") {
     }
     CHECK(caught);
     CHECK_NOTHROW(in_segments(program, one(0.3), ScoreFunction{}, 1'000'000));
+    ++k;
   }
   int calls = 0;
   const auto other = [&calls]<class S>(Sampler<S>& draw, const Vector<S>& theta) -> S {
