@@ -4,7 +4,7 @@
 set -eu
 
 wanted="g++ cmake make libeigen3-dev libboost-dev libboost-random-dev libboost-math-dev librandom123-dev doctest-dev \
-libboost-mpi-dev openmpi-bin libhdf5-dev python3-h5py libcli11-dev nlohmann-json3-dev gnuplot-nox libbenchmark-dev $*"
+libboost-mpi-dev openmpi-bin libhdf5-dev zlib1g-dev python3-h5py libcli11-dev nlohmann-json3-dev gnuplot-nox libbenchmark-dev $*"
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   echo "setup: not a Debian system, so nothing is installed here. Needed, by their Debian names: $wanted" >&2

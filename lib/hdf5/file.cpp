@@ -1,11 +1,12 @@
 #include "file.hpp"
 
 #include <algorithm>
-#include <fstream>
+#include <cstring>
 #include <system_error>
 
 #include <unistd.h>
 
+#include "entries.hpp"
 #include "variable_length.hpp"
 
 namespace stoat::hdf5 {
@@ -56,11 +57,14 @@ Reader::Reader(std::string what, fs::path path) : what_(std::move(what)), path_(
   if (fs::is_directory(path_, error)) fail("", "it is a directory");
   bytes_ = fs::file_size(path_, error);
   if (error) fail("", error.message());
-  if (!std::ifstream(path_)) fail("", "it cannot be opened");
+  stream_.open(path_, std::ios::binary);
+  if (!stream_) fail("", "it cannot be opened");
   const htri_t is_hdf5 = H5Fis_hdf5(path_.c_str());
   if (is_hdf5 == 0) fail("", bytes_ == 0 ? "it is empty" : "it is no HDF5 file");
   file_ = Handle(H5Fopen(path_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
   if (file_ < 0) fail("");
+  const Handle creation(H5Fget_create_plist(file_), H5Pclose);
+  if (creation < 0 || H5Pget_userblock(creation, &user_block_) < 0) fail("");
 }
 
 Reader::~Reader() {
@@ -136,30 +140,21 @@ Reader::Opened Reader::open(const std::string& name, const char* kind, H5T_class
   const std::uintmax_t stored = H5Dget_storage_size(opened.set);
   if (opened.count > stored * largest_ratio)
     fail(name, text_of(opened.shape) + " entries were announced, and " + std::to_string(stored) + " bytes are there");
-  check_chunks(name, opened.set, opened.shape.size(), H5Tget_size(opened.type));
   return opened;
-}
-
-void Reader::check_chunks(const std::string& name, hid_t set, std::size_t rank, std::size_t entry) const {
-  const Handle options(H5Dget_create_plist(set), H5Pclose), space(H5Dget_space(set), H5Sclose);
-  if (options < 0 || space < 0) fail(name);
-  if (H5Pget_layout(options) != H5D_CHUNKED || H5Pget_nfilters(options) != 0) return;
-  Shape chunk(rank);
-  hsize_t count = 0;
-  if (H5Pget_chunk(options, static_cast<int>(rank), chunk.data()) != static_cast<int>(rank) ||
-      H5Dget_num_chunks(set, space, &count) < 0)
-    fail(name);
-  hsize_t size = entry;
-  for (const hsize_t n : chunk) size *= n;
-  if (H5Dget_storage_size(set) != count * size)
-    fail(name, "it is damaged: its pieces are not of the size that its type and shape ask for");
 }
 
 template <class T>
 std::vector<T> Reader::all(const std::string& name, hid_t memory, const char* kind, H5T_class_t type, H5T_class_t or_type) const {
   const Opened opened = open(name, kind, type, or_type);
   std::vector<T> values(opened.count);
-  if (opened.count > 0 && H5Dread(opened.set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) fail(name);
+  const std::size_t entry = H5Tget_size(opened.type);
+  if (std::optional<std::string> bytes = entries(*this, name, opened.set, opened.shape, entry)) {
+    bytes->resize(opened.count * std::max(entry, sizeof(T)));  // converted in place
+    if (H5Tconvert(opened.type, memory, opened.count, bytes->data(), nullptr, H5P_DEFAULT) < 0) fail(name);
+    std::memcpy(values.data(), bytes->data(), opened.count * sizeof(T));
+  } else if (opened.count > 0 && H5Dread(opened.set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) {
+    fail(name);
+  }
   return values;
 }
 
@@ -201,8 +196,7 @@ std::vector<std::string> Reader::texts(const std::string& name) const {
   std::vector<std::string> values;
   if (opened.count == 0) return values;
   if (H5Tis_variable_str(opened.type) > 0) {
-    VariableLength entries(*this, name, opened.set);
-    if (!entries.readable()) fail(name, "compressed texts are not read");
+    VariableLength entries(*this, name, opened.set, opened.shape);
     for (std::size_t i = 0; i < opened.count; ++i) {
       const std::string value = entries.bytes(i, 1, name);
       values.push_back(value.substr(0, value.find('\0')));
@@ -212,8 +206,9 @@ std::vector<std::string> Reader::texts(const std::string& name) const {
   const std::size_t length = H5Tget_size(opened.type);
   if (length == 0 || length > bytes_) fail(name, "its texts are longer than the file");
   if (opened.count > bytes_ * largest_ratio / length) fail(name, "its texts are more than the file can hold");
-  std::string all(opened.count * length, '\0');
-  if (H5Dread(opened.set, opened.type, H5S_ALL, H5S_ALL, H5P_DEFAULT, all.data()) < 0) fail(name);
+  const std::optional<std::string> bytes = entries(*this, name, opened.set, opened.shape, length);
+  std::string all = bytes ? *bytes : std::string(opened.count * length, '\0');
+  if (!bytes && H5Dread(opened.set, opened.type, H5S_ALL, H5S_ALL, H5P_DEFAULT, all.data()) < 0) fail(name);
   for (std::size_t i = 0; i < opened.count; ++i) {
     const std::string padded = all.substr(i * length, length);
     values.push_back(padded.substr(0, padded.find('\0')));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <span>
 #include <string>
@@ -69,6 +70,9 @@ class Reader {
   const std::filesystem::path& path() const { return path_; }
   /// Bytes of the file.
   std::uintmax_t bytes() const { return bytes_; }
+  std::ifstream& stream() const { return stream_; }
+  /// Bytes in front of what is HDF5.
+  hsize_t user_block() const { return user_block_; }
 
   bool has(const std::string& object) const;
   void require_group(const std::string& group) const;
@@ -99,12 +103,12 @@ class Reader {
   template <class T>
   std::vector<T> all(const std::string& name, hid_t memory, const char* kind, H5T_class_t type, H5T_class_t or_type) const;
   Shape shape(const std::string& name, hid_t set) const;
-  /// HDF5 1.10 reads past its buffers where the sizes of chunks and of entries disagree.
-  void check_chunks(const std::string& name, hid_t set, std::size_t rank, std::size_t entry) const;
 
   std::string what_;
   std::filesystem::path path_;
   std::uintmax_t bytes_ = 0;
+  hsize_t user_block_ = 0;
+  mutable std::ifstream stream_;
   Handle file_;
 };
 

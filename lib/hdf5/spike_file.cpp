@@ -50,8 +50,8 @@ void check(const SpikeFileOptions& o) {
 class Lists {
  public:
   Lists(const hdf5::Reader& file, const char* name, H5T_class_t type, H5T_class_t or_type, const char* kind, hid_t native)
-      : file_(file), name_(name), set_(file.dataset(name)) {
-    const Handle stored(H5Dget_type(set_), H5Tclose);
+      : file_(file), name_(name) {
+    const Handle set = file.dataset(name), stored(H5Dget_type(set), H5Tclose);
     if (H5Tget_class(stored) != H5T_VLEN) file.fail(name, "its rows are no lists of variable length");
     const Handle entry(H5Tget_super(stored), H5Tclose);
     const H5T_class_t found = H5Tget_class(entry);
@@ -64,12 +64,8 @@ class Lists {
     // A row takes more than a byte.
     if (rows_ > file.bytes())
       file.fail(name, std::to_string(rows_) + " rows are more than a file of " + std::to_string(file.bytes()) + " bytes can hold");
-    lists_.emplace(file, name, set_);
-    memory_ = Handle(H5Tvlen_create(native), H5Tclose);
-    space_ = Handle(H5Dget_space(set_), H5Sclose);
-    const hsize_t one = 1;
-    single_ = Handle(H5Screate_simple(1, &one, nullptr), H5Sclose);
-    if (entry_ < 0 || memory_ < 0 || space_ < 0 || single_ < 0) file.fail(name);
+    if (entry_ < 0) file.fail(name);
+    lists_.emplace(file, name, set, shape);
   }
 
   hsize_t rows() const { return rows_; }
@@ -77,7 +73,6 @@ class Lists {
   template <class T>
   std::vector<T> row(std::size_t i) {
     const std::string where = std::string(name_) + ", row " + std::to_string(i);
-    if (!lists_->readable()) return unpacked_row<T>(i, where);
     std::string bytes = lists_->bytes(i, item_, where);
     const std::size_t count = bytes.size() / item_;
     bytes.resize(count * std::max(item_, sizeof(T)));  // converted in place
@@ -88,23 +83,9 @@ class Lists {
   }
 
  private:
-  /// By HDF5's own reader.
-  template <class T>
-  std::vector<T> unpacked_row(std::size_t i, const std::string& where) const {
-    const hsize_t start = i, count = 1;
-    hvl_t list{};
-    if (H5Sselect_hyperslab(space_, H5S_SELECT_SET, &start, nullptr, &count, nullptr) < 0 ||
-        H5Dread(set_, memory_, single_, space_, H5P_DEFAULT, &list) < 0)
-      file_.fail(where);
-    const T* const first = static_cast<const T*>(list.p);
-    std::vector<T> values(first, first + (first ? list.len : 0));
-    H5free_memory(list.p);
-    return values;
-  }
-
   const hdf5::Reader& file_;
   const char* name_;
-  Handle set_, entry_, memory_, space_, single_;
+  Handle entry_;
   hid_t native_ = H5I_INVALID_HID;
   std::size_t item_ = 1;
   std::optional<hdf5::VariableLength> lists_;

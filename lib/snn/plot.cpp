@@ -89,27 +89,27 @@ void plot_membranes(const Eigen::Ref<const Eigen::MatrixXd>& membranes, const Sp
     csv += ",membrane_" + std::to_string(unit) + ",spike_" + std::to_string(unit);
   }
   csv += '\n';
-  double top = threshold, bottom = 0;
   for (int step = 0; step < spikes.steps(); ++step) {
     csv += exact(1000 * step * dt);
-    for (const int unit : units) {
-      const double u = membranes(step, unit);
-      csv += ',' + exact(u, "NaN") + ',' + exact(raster(step, unit));
-      if (std::isfinite(u)) top = std::max(top, u), bottom = std::min(bottom, u);
-    }
+    for (const int unit : units) csv += ',' + exact(membranes(step, unit), "NaN") + ',' + exact(raster(step, unit));
     csv += '\n';
   }
-  const double extent = top > bottom ? top - bottom : 1;
   const int count = static_cast<int>(units.size());
   std::string commands = "set datafile missing 'NaN'\nunset key\nset xrange [" + exact(-500 * dt) + ":" +
-                         exact(1000 * (spikes.steps() - 0.5) * dt) + "]\nset yrange [" + exact(bottom - 0.05 * extent) + ":" +
-                         exact(top + 0.25 * extent) + "]\nset lmargin 12\nset tmargin 0.4\nset bmargin 0.4\nset format x ''\n" +
-                         "set ytics (0, " + exact(threshold) + ")\nset multiplot layout " + std::to_string(count) +
-                         ",1 margins char 12,2,3.5,1 spacing char 0,0.8\n";
+                         exact(1000 * (spikes.steps() - 0.5) * dt) + "]\nset format x ''\nset multiplot layout " +
+                         std::to_string(count) + ",1 margins char 12,2,3.5,1 spacing char 0,0.8\n";
   for (int k = 0; k < count; ++k) {
+    const int unit = units[static_cast<std::size_t>(k)];
+    double top = std::max(threshold, 0.0), bottom = std::min(threshold, 0.0);
+    for (int step = 0; step < spikes.steps(); ++step)
+      if (const double u = membranes(step, unit); std::isfinite(u)) top = std::max(top, u), bottom = std::min(bottom, u);
+    const double extent = top > bottom ? top - bottom : 1;
+    // Where threshold and 0 are too close for two numbers, 0 has one.
+    const bool both = std::abs(threshold) > 0.25 * extent;
     if (k + 1 == count) commands += "set format x '%g'\nset xlabel 'time (ms)'\n";
-    commands += "set ylabel 'unit " + std::to_string(units[static_cast<std::size_t>(k)]) + "'\nplot " + exact(threshold) +
-                " with lines dt 2 lc rgb '#888888', data skip 1 using 1:" + std::to_string(2 * k + 2) +
+    commands += "set yrange [" + exact(bottom - 0.05 * extent) + ":" + exact(top + 0.25 * extent) + "]\nset ytics (0" +
+                (both ? ", " + exact(threshold) : "") + ")\nset ylabel 'unit " + std::to_string(unit) + "'\nplot " +
+                exact(threshold) + " with lines dt 2 lc rgb '#888888', data skip 1 using 1:" + std::to_string(2 * k + 2) +
                 " with lines lw 1.5 lc rgb '#3b82d6', data skip 1 using ($" + std::to_string(2 * k + 3) + " > 0 ? $1 : NaN):(" +
                 exact(top + 0.08 * extent) + "):(0):(" + exact(0.12 * extent) + ") with vectors nohead lw 1.5 lc rgb 'black'\n";
   }

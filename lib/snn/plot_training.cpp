@@ -48,8 +48,9 @@ void plot_learning(const std::vector<LearningCurve>& curves, const fs::path& fil
   plot(file, 1000, 420, csv,
        "set datafile missing 'NaN'\nset multiplot layout 1,2\nset xlabel 'epoch'\nset xrange [1:" +
            std::to_string(std::max(2, last)) +
-           "]\nset grid lw 0.5 lc rgb '#cccccc'\nset key top right\nset ylabel 'loss'\nset yrange [0:*]\nplot " + lines[0] +
-           ", 1 / 0 notitle\nset key bottom right\nset ylabel 'accuracy'\nset yrange [0:1]\nplot " + lines[1] +
+           "]\nset grid lw 0.5 lc rgb '#cccccc'\nset key tmargin center horizontal maxcols 2\nset ylabel 'loss'\nset yrange "
+           "[0:*]\nplot " +
+           lines[0] + ", 1 / 0 notitle\nset ylabel 'accuracy'\nset yrange [0:1]\nplot " + lines[1] +
            ", 1 / 0 notitle\nunset multiplot\n");
 }
 
@@ -96,8 +97,9 @@ void plot_learning_bands(const std::vector<LearningBand>& bands, const fs::path&
   plot(file, 1000, 420, csv,
        "set datafile missing 'NaN'\nset multiplot layout 1,2\nset xlabel 'epoch'\nset xrange [1:" +
            std::to_string(std::max(2, last)) +
-           "]\nset grid lw 0.5 lc rgb '#cccccc'\nset key top right\nset ylabel 'loss'\nset yrange [0:*]\nplot " + areas[0] +
-           lines[0] + "1 / 0 notitle\nset key bottom right\nset ylabel 'accuracy'\nset yrange [0:1]\nplot " + areas[1] + lines[1] +
+           "]\nset grid lw 0.5 lc rgb '#cccccc'\nset key tmargin center horizontal maxcols 2\nset ylabel 'loss'\nset yrange "
+           "[0:*]\nplot " +
+           areas[0] + lines[0] + "1 / 0 notitle\nset ylabel 'accuracy'\nset yrange [0:1]\nplot " + areas[1] + lines[1] +
            "1 / 0 notitle\nunset multiplot\n");
 }
 

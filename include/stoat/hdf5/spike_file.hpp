@@ -33,11 +33,11 @@ struct SpikeFileOptions {
   int classes = 0;  ///< 0: as many as the largest label asks for
 };
 
-/// A file of spike trains, of which labels alone are held: samples are read when they are asked for. Any widths of numbers will do.
-/// All functions throw Error that names file, dataset and row: if the file cannot be read, is truncated or damaged, is no HDF5, or
-/// lacks a group or dataset; if types or numbers of rows are wrong, or more was announced than the file can hold; if the two lists
-/// of a sample differ in length, a time is negative, not finite or before the one above, a unit is outside [0, units) or a label
-/// outside [0, classes). What can be told without reading spikes is told by the constructor.
+/// A file of spike trains, of which labels and places alone are held: samples are read when they are asked for. Any widths of
+/// numbers will do. All functions throw Error that names file, dataset and row: if the file cannot be read, is truncated or
+/// damaged, is no HDF5, or lacks a group or dataset; if types or numbers of rows are wrong, or more was announced than the file can
+/// hold; if the two lists of a sample differ in length, a time is negative, not finite or before the one above, a unit is outside
+/// [0, units) or a label outside [0, classes). What can be told without reading spikes is told by the constructor.
 class SpikeFile final : public DataSource {
  public:
   /// Throws InvalidArgument for options out of range.
