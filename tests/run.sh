@@ -22,7 +22,7 @@ cmake --preset "$preset" -DSTOAT_WERROR=$werror
 if [ "$preset" = tsan ]; then
   cmake --build "$build" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}" --target test_driver
   # libarcher lies beside libomp and tells ThreadSanitizer what that does. Other code that is not compiled here is not looked into.
-  libomp=$(readlink -f "$(clang -print-file-name=libomp.so)")
+  libomp=$(readlink -f "$(clang -print-file-name=libomp.so.5)")
   OMP_TOOL_LIBRARIES=$(dirname "$libomp")/libarcher.so TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
     exec "$build/tests/test_driver" --source-file='*/executors_test.cpp,*/ranks_test.cpp'
 fi
