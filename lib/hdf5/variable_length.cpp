@@ -41,7 +41,7 @@ std::string VariableLength::bytes(std::size_t i, std::size_t item, const std::st
   }
   // Objects follow each other, each with a header, in multiples of 8 bytes; number 0 is what is free.
   const std::size_t header = 8 + size_bytes_;
-  for (std::size_t at = header; heap_.size() - at >= header;) {
+  for (std::size_t at = header; at + header <= heap_.size();) {
     const std::uint64_t index = number(heap_, at, 2), size = number(heap_, at + 8, size_bytes_);
     const std::size_t room = heap_.size() - at - header;
     if (index == 0) break;

@@ -65,7 +65,9 @@ TEST_CASE("readers refuse what makes no sense, and nothing worse happens") {
         stoat::Generator words({k, static_cast<std::uint64_t>(i), stoat::Purpose::data});
         try {
           refused += !fuzz::accepts(reader, changed(bytes, words));
-        } catch (const std::exception& error) { FAIL_CHECK("change " << i << " of " << files[k] << ": " << error.what()); }
+        } catch (const std::exception& error) {
+          FAIL_CHECK("change " << i << " of " << files[k].string() << ": " << std::string(error.what()));
+        }
       }
     }
     CHECK(refused > 50);
