@@ -403,7 +403,8 @@ double measured_spread(Trace<T>& trace, const PilotContext& pilot) {
       for (std::size_t i = site + 1; i < outcomes.size(); ++i) changed += replayed[i] != outcomes[i], spikes += outcomes[i] == 1;
     }
   }
-  return spikes > 0 ? changed / spikes : 0;
+  // A share of next to nothing tells nothing.
+  return spikes > 0 && changed > 8 * 64 ? changed / spikes : 0;
 }
 
 /// The least squares factors between what replays of coins show and the table, in parts of the sites: surrogate adjoints may be

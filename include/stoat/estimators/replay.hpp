@@ -25,7 +25,8 @@ enum class SiteChoice {
 enum class Control {
   none,   ///< nothing
   path,   ///< the surrogate adjoint of the run itself, from an OPEN sweep with straight-through edges
-  table,  ///< the mean of those adjoints over pilot runs, by the number of the site
+  table,  ///< the mean of those adjoints over pilot runs, by the number of the site; where replays cost what they change, brought
+          ///< by least squares to the length of what replays show, in parts of the sites
   usual,  ///< path; table where replays cost what they change
 };
 

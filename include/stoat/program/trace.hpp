@@ -19,7 +19,8 @@
 namespace stoat {
 
 /// Work done, in executions of the program and in reverse sweeps. A replay counts what it draws, as a fraction of the run's sites:
-/// not what is forced, nor what a loop of draw.iterate skips.
+/// not what is forced, nor what a loop of draw.iterate skips. Where it is made of changes, a coin that it looks at counts as the
+/// 32nd part of one that is drawn, about what it takes.
 struct Work {
   double runs = 0;
   double sweeps = 0;
