@@ -8,7 +8,7 @@
 # One at a time the errors go into a copy of that file. A source in lib/ is compiled and linked before the library, so that its
 # code is the one that counts; a header goes into a folder that is searched before include/, and the tests are compiled with it.
 # Neither the source tree nor the build is touched. What is known of a mutant is kept in build/mutants/results, so that a run that
-# was interrupted goes on where it stopped; delete the folder to begin anew. PATTERN (grep) chooses lines.
+# was interrupted goes on where it stopped; delete a line there to ask again, or the folder to begin anew. PATTERN (grep) chooses lines.
 #
 # It needs a finished build: the one in build/, or in the folder that BUILD names. Exit status 1: some mutants survived.
 set -eu
@@ -98,6 +98,9 @@ grep -v '^#' "$root/tests/mutants/mutants.txt" | grep -e "${1-.}" | while IFS= r
   echo "$verdict | $line" | tee -a "$results"
 done
 
+# Of the mutants that are in the list now.
+grep -v '^#' "$root/tests/mutants/mutants.txt" | sed 's/^/| /' >"$out/list"
+grep -F -f "$out/list" "$results" >"$out/known" || true
 echo
-for verdict in caught survived broken unchanged; do echo "$verdict: $(grep -c "^$verdict |" "$results" || true)"; done
-! grep -v '^caught |' "$results"
+for verdict in caught survived broken unchanged; do echo "$verdict: $(grep -c "^$verdict |" "$out/known" || true)"; done
+! grep -v '^caught |' "$out/known"
