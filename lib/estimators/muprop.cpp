@@ -49,7 +49,7 @@ void MuProp::sample(Trace<T>& trace, const SampleContext& context, GradientDraw&
     residual -= slope[0] * (static_cast<double>(s.outcome) - s.law->mean(s.plain));
     if (s.count == 0) continue;
     score.resize(s.count);
-    s.law->mean_derivative(s.plain, score);
+    detail::mean_derivative(s, score);
     for (std::uint32_t j = 0; j < s.count; ++j) trace.seed(i, j, static_cast<T>(slope[0] * score[j]));
   }
   detail::seed_scores(trace, [residual](std::size_t) { return residual; });

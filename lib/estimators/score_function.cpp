@@ -54,10 +54,11 @@ void ScoreFunction::sample(Trace<T>& trace, const SampleContext& context, Gradie
   const double b = baseline == Baseline::none ? 0.0 : context.mean_cost;
   trace.begin_sweep();
   trace.seed_cost(1);
-  trace.visit_sites([&trace, means, b](std::size_t first, std::size_t end) {
+  const auto expected = [means, b](std::size_t i) { return means ? (*means)(i) : b; };
+  trace.visit_sites([&trace, &expected](std::size_t first, std::size_t end) {
     std::vector<double>& to_go = costs_to_go();
     trace.costs_to_go(first, end, to_go);
-    detail::seed_scores(trace, first, end, [&](std::size_t i) { return to_go[i - first] - (means ? (*means)(i) : b); });
+    detail::seed_scores(trace, first, end, [&](std::size_t i) { return to_go[i - first] - expected(i); });
   });
   trace.sweep(out.gradient);
   out.value = f;
@@ -289,7 +290,7 @@ void ScoreFunctionMartingale::sample(Trace<T>& trace, const SampleContext& conte
       for (std::uint32_t j = 0; j < s.count; ++j) trace.seed(i, j, static_cast<T>(learned.factor * (*learned.adjoint)(i, j)));
     } else if (const double a = learned.factor * (*learned.adjoint)(i); a != 0 && Martingale::known(s)) {
       slope.resize(s.count);
-      s.law->mean_derivative(s.plain, slope);
+      detail::mean_derivative(s, slope);
       for (std::uint32_t j = 0; j < s.count; ++j) trace.seed(i, j, static_cast<T>(a * slope[j]));
     }
   }

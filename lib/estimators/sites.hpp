@@ -1,6 +1,7 @@
 // lib/estimators/sites.hpp: what estimators do at the sites of a trace.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,14 @@ void refuse_boundaries(Trace<T>& trace, const char* name) {
   trace.visit_sites([&trace, name](std::size_t first, std::size_t end) {
     for (std::size_t i = first; i < end; ++i) refuse_boundary(trace, i, name);
   });
+}
+
+/// d mean / d parameter of a site whose law offers a mean. Of a coin it is that of its probability: its own mean_derivative may be
+/// a surrogate's.
+inline void mean_derivative(const Site& s, std::span<double> out) {
+  const Support support = s.law->support(s.plain);
+  if (support.lower == 0 && support.upper == 1) s.law->pmf_derivative(s.plain, 1, out);
+  else s.law->mean_derivative(s.plain, out);
 }
 
 /// Adds weight(i) * d log P(x_i) to the adjoints of the parameters of the sites i = first, ..., end - 1.

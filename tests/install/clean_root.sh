@@ -11,17 +11,17 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT INT TERM
 (cd "$scratch" && cpack --config "$build/CPackConfig.cmake" -B "$scratch/package" >/dev/null)
 debootstrap --variant=minbase bookworm "$scratch/root" >"$scratch/log" 2>&1 || { tail "$scratch/log" >&2; exit 1; }
-cp "$scratch"/package/*.deb "$scratch/root/tmp/stoat.deb"
-cp -r tests/install/project "$scratch/root/tmp/project"
-cat >"$scratch/root/tmp/check.sh" <<'END'
+cp "$scratch"/package/*.deb "$scratch/root/srv/stoat.deb"
+cp -r tests/install/project "$scratch/root/srv/project"
+cat >"$scratch/root/srv/check.sh" <<'END'
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q >/dev/null
-apt-get install -y -q --no-install-recommends /tmp/stoat.deb pkg-config cmake make >/dev/null
-cd /tmp/project
+apt-get install -y -q --no-install-recommends /srv/stoat.deb pkg-config cmake make >/dev/null
+cd /srv/project
 g++ -std=c++20 -O2 main.cpp -o by_pkg_config $(pkg-config --cflags --libs stoat)
 ./by_pkg_config
 cmake -S . -B build >/dev/null && cmake --build build >/dev/null && build/outside
 dpkg -s libstoat-dev | grep -E '^(Version|Installed-Size):'
 END
-chroot "$scratch/root" sh /tmp/check.sh
+chroot "$scratch/root" sh /srv/check.sh

@@ -191,9 +191,12 @@ TEST_CASE("a surrogate where the spike probability does not move is taken back")
   trace.record({1, 0});
   for (std::size_t i = 0; i < trace.sites(); ++i) certain += trace.site(i).pmf(1) == 1;
   CHECK(certain > 0);
-  for (const Control control : {Control::path, Control::table}) {
-    const Estimate e = estimate(program, theta, DebiasedSurrogate{.control = control}, {.samples = 20'000, .seed = 2});
-    for (Eigen::Index i = 0; i < 3; ++i) {  // 5 standard errors of 6 numbers
+  for (const AnyEstimator& estimator :
+       {AnyEstimator(DebiasedSurrogate{}), AnyEstimator(DebiasedSurrogate{.replays = 4, .control = Control::path}),
+        AnyEstimator(DebiasedSurrogate{.replays = 4, .control = Control::table}), AnyEstimator(ScoreFunctionMartingale{})}) {
+    CAPTURE(estimator.name());
+    const Estimate e = estimate(program, theta, estimator, {.samples = 20'000, .seed = 2});
+    for (Eigen::Index i = 0; i < 3; ++i) {  // 5 standard errors of 12 numbers
       CHECK(std::abs(e.gradient[i] - exact.gradient[i]) < 5 * e.gradient_error[i] + 1e-12);
       CHECK(std::abs(surrogate.gradient[i] - exact.gradient[i]) > 20 * e.gradient_error[i]);
     }
