@@ -10,10 +10,10 @@ command -v debootstrap >/dev/null || { echo "clean_root: debootstrap is missing"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT INT TERM
 (cd "$scratch" && cpack --config "$build/CPackConfig.cmake" -B "$scratch/package" >/dev/null)
-debootstrap --variant=minbase bookworm "$scratch/root" >"$scratch/log" 2>&1 || { tail "$scratch/log" >&2; exit 1; }
-cp "$scratch"/package/*.deb "$scratch/root/srv/stoat.deb"
-cp -r tests/install/project "$scratch/root/srv/project"
-cat >"$scratch/root/srv/check.sh" <<'END'
+debootstrap --variant=minbase bookworm "$scratch/debian" >"$scratch/log" 2>&1 || { tail "$scratch/log" >&2; exit 1; }
+cp "$scratch"/package/*.deb "$scratch/debian/srv/stoat.deb"
+cp -r tests/install/project "$scratch/debian/srv/project"
+cat >"$scratch/debian/srv/check.sh" <<'END'
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -q >/dev/null
@@ -24,4 +24,4 @@ g++ -std=c++20 -O2 main.cpp -o by_pkg_config $(pkg-config --cflags --libs stoat)
 cmake -S . -B build >/dev/null && cmake --build build >/dev/null && build/outside
 dpkg -s libstoat-dev | grep -E '^(Version|Installed-Size):'
 END
-chroot "$scratch/root" sh /srv/check.sh
+chroot "$scratch/debian" sh /srv/check.sh
