@@ -60,6 +60,10 @@ LifChanges<T>::LifChanges(const LifLayer<T>& layer, Pass<T>& pass)
   T* const radius = pass.template allocate<T>(static_cast<std::size_t>(spans) * size);
   std::vector<T> growth(size);
   for (std::size_t i = 0; i < size; ++i) {
+    if (i > 0 && layer.a_m[i] == layer.a_m[i - 1] && layer.a_s[i] == layer.a_s[i - 1]) {
+      weight[i] = weight[i - 1], growth[i] = growth[i - 1];
+      continue;
+    }
     const T r = std::max(layer.a_m[i], layer.a_s[i] + (T(1) - layer.a_s[i]) / 4);
     weight[i] = (T(1) - layer.a_m[i]) / (r - layer.a_s[i]);
     growth[i] = T(1) / static_cast<T>(std::pow(r, kernels::span));

@@ -72,8 +72,8 @@ class PlainCoins final : public SpikeSource<T> {
   }
   void uniforms(int, int, int, T*) override {}
   void margins(const Lif& lif, int units, T* margin) override {
-    lif.escape.thresholds(row_.u.data(), row_.u.data(), units);
-    for (std::size_t i = 0; i < static_cast<std::size_t>(units); ++i) margin[i] = static_cast<T>(row_.u[i] - row_.z[i]);
+    lif.escape.thresholds(row_.u.data(), margin, units);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(units); ++i) margin[i] -= static_cast<T>(row_.z[i]);
   }
   std::size_t first_site() const override { return first_site_; }
 

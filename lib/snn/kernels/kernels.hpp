@@ -427,8 +427,8 @@ void super_spike(T beta, const T* z, T* f, int n) {
 }
 
 template <class T>
-void odds(const T* u, T* f, int n) {
-  for (int i = 0; i < n; ++i) f[i] = u[i] / (T(1) - u[i]);
+void odds(const double* u, T* f, int n) {
+  for (int i = 0; i < n; ++i) f[i] = static_cast<T>(u[i]) / static_cast<T>(1 - u[i]);
 }
 
 }  // namespace

@@ -168,7 +168,7 @@ struct Kernels {
   void (*logistic)(T beta, const T* z, T* f, int n);             ///< 1 / (1 + e^(-beta z)); any n and alignment
   void (*logistic_derivative)(T beta, const T* z, T* f, int n);  ///< beta f (1 - f); likewise
   void (*super_spike)(T beta, const T* z, T* f, int n);          ///< 1 / (1 + beta |z|)^2; likewise
-  void (*odds)(const T* u, T* f, int n);                         ///< u / (1 - u); likewise
+  void (*odds)(const double* u, T* f, int n);                    ///< u / (1 - u); likewise
   /// Differences from a run.
   void (*change_membranes)(MembraneChange<T>& change);
   void (*change_each)(const EachChange<T>& change);
