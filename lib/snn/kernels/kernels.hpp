@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -443,13 +444,27 @@ namespace {
 
 template <class T>
 constexpr Kernels<T> table() {
-  return {&gather<T>,      &scatter<T>,       &sum_rows<T>,
-          &axpy<T>,        &dot<T>,           &multiply<T>,
-          &peaks<T>,       &compare<T>,       static_cast<void (*)(const RowKey&, const T*, int, std::uint64_t*)>(&draw),
-          &uniforms<T>,    &run_membranes<T>, &reverse_membranes<T>,
-          &clear<T>,       &logistic<T>,      &logistic_derivative<T>,
-          &super_spike<T>, &odds<T>,          &change_membranes<T>,
-          &change_each<T>, &change_readout<T>};
+  return {&gather<T>,
+          &scatter<T>,
+          &sum_rows<T>,
+          &axpy<T>,
+          &dot<T>,
+          &multiply<T>,
+          &peaks<T>,
+          &compare<T>,
+          static_cast<void (*)(const RowKey&, const T*, int, std::uint64_t*)>(&draw),
+          &uniforms<T>,
+          &run_membranes<T>,
+          &reverse_membranes<T>,
+          &clear<T>,
+          &logistic<T>,
+          &logistic_derivative<T>,
+          &super_spike<T>,
+          &odds<T>,
+          &keep_margins<T>,
+          &change_membranes<T>,
+          &change_each<T>,
+          &change_readout<T>};
 }
 
 }  // namespace
