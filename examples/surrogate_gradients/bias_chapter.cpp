@@ -1,34 +1,19 @@
 #include "bias_chapter.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <functional>
-#include <future>
-#include <thread>
 
 #include <stoat/driver/report.hpp>
 
 #include "bias_study.hpp"
+#include "cores.hpp"
 
 namespace surrogate_gradients {
 namespace {
 
 using report::digits;
 using snn::Reset;
-
-/// Calls f(0), ..., f(n - 1) on all cores, and throws what one of them threw.
-template <class F>
-void for_each(std::size_t n, const F& f) {
-  std::atomic<std::size_t> next = 0;
-  const auto work = [&] {
-    for (std::size_t i = next++; i < n; i = next++) f(i);
-  };
-  std::vector<std::future<void>> workers;
-  for (unsigned k = 0; k < std::max(1u, std::thread::hardware_concurrency()); ++k)
-    workers.push_back(std::async(std::launch::async, work));
-  for (std::future<void>& w : workers) w.get();
-}
 
 struct Style {
   const char *name, *colour;

@@ -1,9 +1,10 @@
 #include "bias_study.hpp"
 
 #include <algorithm>
-#include <ctime>
 #include <limits>
 #include <numeric>
+
+#include "cores.hpp"
 
 namespace surrogate_gradients {
 namespace {
@@ -13,13 +14,6 @@ constexpr int study_classes = 5;
 constexpr double study_dt = 0.002, target_rate = 25;
 
 constexpr snn::Reset reset_rules[] = {snn::Reset::replay, snn::Reset::differentiated, snn::Reset::detached};
-
-/// Of the calling thread.
-double cpu_seconds() {
-  std::timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
 
 /// Sums over the flips of a layer.
 struct FlipSums {

@@ -16,6 +16,7 @@
 
 #include "bias_chapter.hpp"
 #include "classification.hpp"
+#include "cost_chapter.hpp"
 #include "lif.hpp"
 #include "loops.hpp"
 #include "matching.hpp"
@@ -40,7 +41,8 @@ const std::vector<Entry>& chapters() {
                                       {"sign_change", sign_change_chapter},
                                       {"matching", matching_chapter},
                                       {"classification", classification_chapter},
-                                      {"bias", bias_chapter}};
+                                      {"bias", bias_chapter},
+                                      {"cost", cost_chapter}};
   return all;
 }
 

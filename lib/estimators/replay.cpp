@@ -502,7 +502,7 @@ std::shared_ptr<const Learned> learn_plan(Trace<T>& trace, Plan plan, int runs, 
 std::string described(const Plan& plan) {
   std::string text = std::string(plan.name) + "(" +
                      (plan.replays == automatic_replays ? "auto"
-                      : plan.replays == usual_replays   ? "4"
+                      : plan.replays == usual_replays   ? "4 or by pilot"
                       : plan.replays == 0               ? "all"
                                                         : std::to_string(plan.replays));
   if (plan.control == Control::table) text += ", table";

@@ -36,33 +36,23 @@ void LifLayer<T>::run(Pass<T>& pass) {
   } else {
     run_steps(pass, simple, neurons);
   }
-  if (margin && lif->activation == Activation::deterministic)
-    for (int t = 0; t < steps; ++t) keep_margins(pass, t, spikes + bits(0, t));
+  if (margin && lif->activation == Activation::deterministic) {
+    std::vector<T> room(2 * static_cast<std::size_t>(stride), T(0));
+    T* const z = room.data() + stride;
+    for (int t = 0; t < steps; ++t) {
+      distances(0, t, z);
+      keep_margins(t, room.data(), z);
+    }
+  }
   list_spikes(pass);
 }
 
-/// How far a membrane is below where its spike would be none, or the other way round: negative where it is above. Of padding: far.
+/// Of one step; `limit` is the distance to threshold at which a spike would have been none, or the other way round.
 template <class T>
-void LifLayer<T>::keep_margins(Pass<T>& pass, int t, const std::uint64_t* now) {
-  T* const m = margin + row(0, t);
-  if (lif->activation == Activation::stochastic) {
-    pass.source->margins(*lif, n, m);
-  } else {
-    const T* const row_u = u + row(0, t);
-    for (int i = 0; i < n; ++i) m[i] = threshold[i] - row_u[i];
-  }
-  // Rounding must not contradict the spikes, of which there are few.
-  static thread_local std::vector<T> of_spikes;
-  of_spikes.clear();
-  const auto visit = [&](const auto& f) {
-    for (int base = 0; base < n; base += 64)
-      for (std::uint64_t left = now[base / 64]; left; left &= left - 1) f(base + std::countr_zero(left));
-  };
-  visit([&](int i) { of_spikes.push_back(std::min(m[i], -std::numeric_limits<T>::min())); });
-  for (int i = 0; i < n; ++i) m[i] = std::max(m[i], T(0));
-  auto next = of_spikes.begin();
-  visit([&](int i) { m[i] = *next++; });
-  std::fill(m + n, m + stride, std::numeric_limits<T>::max());
+void LifLayer<T>::keep_margins(int t, const T* limit, const T* z) {
+  T* const smallest = least + static_cast<std::ptrdiff_t>(t / kernels::span) * stride;
+  if (t % kernels::span == 0) std::fill_n(smallest, stride, std::numeric_limits<T>::max());
+  kernels::best<T>().keep_margins(limit, z, spikes + bits(0, t), n, margin + row(0, t), smallest);
 }
 
 /// Step by step: where neurons see each other, and for all that is beyond plain membranes.
@@ -106,7 +96,10 @@ void LifLayer<T>::run_steps(Pass<T>& pass, bool simple, kernels::MembraneRun<T> 
           pass.source->decide(*lif, g, t, z, f, n, now, z_at ? z_at + static_cast<Index>(row(g, t)) : 0,
                               out.at ? out.at + static_cast<Index>(row(g, t)) : 0);
           if (uniform) pass.source->uniforms(g, t, n, uniform + row(g, t));
-          if (margin) keep_margins(pass, t, now);
+          if (margin) {
+            pass.source->limits(*lif, n, limit);
+            keep_margins(t, limit, z);
+          }
         } else {
           for (int i = 0; i < stride; ++i) limit[i] = threshold[i] + (adapted ? static_cast<T>(lif->adaptation) * sa[i] : T(0));
           k.compare(su, limit, stride, now);
@@ -246,7 +239,10 @@ Signal<T> lif_layer(Pass<T>& pass, std::size_t number, const Signal<T>& in) {
   if (whole_reset && (pass.log || (lif.reset == Reset::differentiated && recording)))
     layer.before = pass.template allocate<T>(size);
   // Who asks what a spike takes away asks for `before` or for u.
-  if (pass.log) layer.margin = whole_reset ? layer.u : pass.template allocate<T>(size);
+  if (pass.log) {
+    layer.margin = whole_reset ? layer.u : pass.template allocate<T>(size);
+    layer.least = pass.template allocate<T>(static_cast<std::size_t>(kernels::spans(in.steps)) * row);
+  }
   if (means || (recording && (replays || lif.learned_tau != Learned::none))) layer.current = pass.template allocate<T>(size);
   if (lif.adaptation != 0) layer.adapted = pass.template allocate<T>(size);
   if (means) {

@@ -2,7 +2,6 @@
 
 #include <bit>
 #include <cmath>
-#include <limits>
 
 namespace stoat::snn {
 
@@ -56,10 +55,12 @@ LifChanges<T>::LifChanges(const LifLayer<T>& layer, Pass<T>& pass)
   // a_m |u| + (1 - a_m) |i|, and k a_s + 1 - a_m = k r. So no spike will change where it is at most |margin| / r^(steps until
   // then).
   T* const weight = pass.template allocate<T>(size);
-  const int spans = (steps_ + kernels::span - 1) / kernels::span;
-  T* const radius = pass.template allocate<T>(static_cast<std::size_t>(spans) * size);
   std::vector<T> growth(size);
   for (std::size_t i = 0; i < size; ++i) {
+    if (i > 0 && layer.a_m[i] == layer.a_m[i - 1] && layer.a_s[i] == layer.a_s[i - 1]) {
+      weight[i] = weight[i - 1], growth[i] = growth[i - 1];
+      continue;
+    }
     const T r = std::max(layer.a_m[i], layer.a_s[i] + (T(1) - layer.a_s[i]) / 4);
     weight[i] = (T(1) - layer.a_m[i]) / (r - layer.a_s[i]);
     growth[i] = T(1) / static_cast<T>(std::pow(r, kernels::span));
@@ -67,19 +68,14 @@ LifChanges<T>::LifChanges(const LifLayer<T>& layer, Pass<T>& pass)
   // Room for rounding.
   constexpr T relative = sizeof(T) == 4 ? T(1e-5) : T(1e-12);
   const T absolute = static_cast<T>(layer.lif->threshold) * (sizeof(T) == 4 ? T(4e-6) : T(1e-13));
-  std::vector<T> least(size);
+  const int spans = kernels::spans(steps_);
   for (int b = spans; b-- > 0;) {
-    std::fill(least.begin(), least.end(), std::numeric_limits<T>::max());
-    for (int t = b * kernels::span; t < std::min(steps_, (b + 1) * kernels::span); ++t) {
-      const T* const m = neurons_.margin + layer.row(0, t);
-      for (std::size_t i = 0; i < size; ++i) least[i] = std::min(least[i], std::abs(m[i]));
-    }
-    T* const r = radius + static_cast<std::ptrdiff_t>(b) * layer.stride;
+    T* const r = layer.least + static_cast<std::ptrdiff_t>(b) * layer.stride;
     if (b + 1 < spans)
-      for (std::size_t i = 0; i < size; ++i) least[i] = std::min(least[i], r[size + i] * growth[i]);
-    for (std::size_t i = 0; i < size; ++i) r[i] = least[i] - relative * least[i] - absolute;
+      for (std::size_t i = 0; i < size; ++i) r[i] = std::min(r[i], r[size + i] * growth[i]);
+    for (std::size_t i = 0; i < size; ++i) r[i] = r[i] - relative * r[i] - absolute;
   }
-  neurons_.weight = weight, neurons_.radius = radius;
+  neurons_.weight = weight, neurons_.radius = layer.least;
 }
 
 template <class T>

@@ -34,6 +34,7 @@ struct LifLayer {
   T* means;                            // probabilities in place of spikes
   T* uniform;                          // what decided the spikes, if replays need it
   T* margin;                           // rows of distances to the other outcome, if a log wants them; may take the place of u
+  T* least;                            // a row for each span of steps: the smallest of these distances, without signs
   Edges<T>* edges;                     // of draws that are sites
   Index z_at;                          // variables of the distances to threshold, if there are any
 
@@ -61,7 +62,7 @@ struct LifLayer {
   void run(Pass<T>& pass);
   void run_steps(Pass<T>& pass, bool simple, kernels::MembraneRun<T> neurons);
   void rest_now(int g, int t, int* left);
-  void keep_margins(Pass<T>& pass, int t, const std::uint64_t* now);
+  void keep_margins(int t, const T* limit, const T* z);
   void list_spikes(Pass<T>& pass);
   void run_means(Pass<T>& pass);
 

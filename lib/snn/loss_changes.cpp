@@ -74,7 +74,7 @@ class MaxRecord final : public ReadoutRecord<T> {
  public:
   MaxRecord(Pass<T>& pass, const Signal<T>& out, std::size_t label, T value)
       : ReadoutRecord<T>(pass, out), label_(label), value_(value) {
-    const int spans = (out.steps + kernels::span - 1) / kernels::span;
+    const int spans = kernels::spans(out.steps);
     const std::ptrdiff_t size = out.stride;
     before_ = pass.template allocate<T>(static_cast<std::size_t>(spans * size));
     std::fill_n(before_, size, std::numeric_limits<T>::lowest());
@@ -113,7 +113,7 @@ class SumOfSoftmaxRecord final : public ReadoutRecord<T> {
  public:
   SumOfSoftmaxRecord(Pass<T>& pass, const Signal<T>& out, std::size_t label, T value)
       : ReadoutRecord<T>(pass, out), label_(label), value_(value) {
-    const int spans = (out.steps + kernels::span - 1) / kernels::span;
+    const int spans = kernels::spans(out.steps);
     before_ = pass.template allocate<T>(static_cast<std::size_t>(spans * out.units));
     rows_ = pass.template allocate<T>(out.size());
     std::vector<T> q(static_cast<std::size_t>(out.units));

@@ -69,8 +69,8 @@ class SpikeSource {
   virtual std::optional<kernels::RowKey> key(int /*sample*/, int /*step*/, int /*units*/) const { return std::nullopt; }
   /// The uniform numbers behind the decisions of a row, in [0, 1): a spike where one is below the probability.
   virtual void uniforms(int sample, int step, int units, T* u) = 0;
-  /// How far the distances z of the last row decided were below where its coins would have fallen on their other side: margins.
-  virtual void margins(const Lif& /*lif*/, int /*units*/, T* /*margin*/) {}
+  /// The distances to threshold at which the coins of the last row decided would have fallen on their other side.
+  virtual void limits(const Lif& /*lif*/, int /*units*/, T* /*z*/) {}
   /// The first of the sites that the present layer has, if draws are sites.
   virtual std::size_t first_site() const { return 0; }
   /// In a run on means: the means of a row are variables from `mean` on.

@@ -19,8 +19,12 @@ void CoinRow::fill(const Lif& lif, const T* distance, int units, bool slopes) {
     coins[i] = {f[i], f[i] < 0.5 ? 1 - f[i] : lif.escape.complement(z[i]), slope[i], surrogate[i]};
 }
 void CoinRow::bits(std::uint64_t* out) const {
-  std::fill_n(out, (outcomes.size() + 63) / 64, 0);
-  for (std::size_t i = 0; i < outcomes.size(); ++i) out[i / 64] |= static_cast<std::uint64_t>(outcomes[i]) << (i % 64);
+  for (std::size_t begin = 0; begin < outcomes.size(); begin += 64) {
+    const std::size_t count = std::min<std::size_t>(64, outcomes.size() - begin);
+    std::uint64_t word = 0;
+    for (std::size_t i = 0; i < count; ++i) word |= static_cast<std::uint64_t>(outcomes[begin + i]) << i;
+    *out++ = word;
+  }
 }
 template void CoinRow::fill(const Lif&, const float*, int, bool);
 template void CoinRow::fill(const Lif&, const double*, int, bool);

@@ -71,10 +71,7 @@ class PlainCoins final : public SpikeSource<T> {
     row_.bits(bits);
   }
   void uniforms(int, int, int, T*) override {}
-  void margins(const Lif& lif, int units, T* margin) override {
-    lif.escape.thresholds(row_.u.data(), row_.u.data(), units);
-    for (std::size_t i = 0; i < static_cast<std::size_t>(units); ++i) margin[i] = static_cast<T>(row_.u[i] - row_.z[i]);
-  }
+  void limits(const Lif& lif, int units, T* z) override { lif.escape.thresholds(row_.u.data(), z, units); }
   std::size_t first_site() const override { return first_site_; }
 
  private:

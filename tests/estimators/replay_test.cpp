@@ -125,6 +125,8 @@ TEST_CASE("estimators that learn say what they do, and check it") {
                           .residuals = true,
                           .martingale = true}
             .name() == "DebiasedSurrogate(auto, table, Neyman, residuals, martingale)");
+  CHECK(DebiasedSurrogate{}.name() == "DebiasedSurrogate(4 or by pilot)");
+  CHECK(DebiasedSurrogate{4}.name() == "DebiasedSurrogate(4)");
   CHECK(StochasticDerivative{0, SiteChoice::uniform}.name() == "StochasticDerivative(all, uniform)");
   const Eigen::VectorXd theta = Eigen::VectorXd::Zero(4);
   CHECK_THROWS_WITH_AS(estimate(Recurrent{1}, theta, StochasticDerivative{-2}, {.samples = 1}),

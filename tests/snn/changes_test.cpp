@@ -62,6 +62,21 @@ void compare_replays(const Objective& objective, const Eigen::VectorX<T>& theta,
   }
 }
 
+/// Weights after a short training; time constants stay what they are.
+Eigen::VectorXd trained(const Objective& objective, const Eigen::VectorXd& start) {
+  SurrogateGradient<double> surrogate(objective, 1);
+  Optimizer adam = Adam{.rate = 0.02};
+  const std::vector<std::size_t> all{0, 1};
+  Eigen::VectorXd theta = start, gradient;
+  for (std::uint64_t update = 0; update < 30; ++update) {
+    surrogate(theta, all, {9, 2 * update}, gradient);
+    for (const Network::Part& part : objective.network().parts())
+      if (part.time_constants) gradient.segment(part.offset, part.size()).setZero();
+    adam.step(theta, gradient);
+  }
+  return theta;
+}
+
 std::vector<Lif> kinds() {
   std::vector<Lif> list;
   for (const Reset reset : {Reset::none, Reset::detached, Reset::differentiated, Reset::replay})
@@ -78,17 +93,18 @@ TEST_CASE("replays by differences: the outcomes of reruns, in double") {
   Tally tally;
   for (const Lif& lif : kinds())
     for (const int depth : {1, 2, 3})
-      for (const bool recurrent : {false, true})
-        for (const double scale : {1.0, 2.5}) {  // as initialised, and as large as after a training
-          Lif here = lif;
-          here.recurrent = recurrent;
-          const Network network = layered(depth, here);
-          Eigen::VectorXd theta = network.initial<double>({.seed = 3, .sigma_u = 1, .nu = 50});
-          for (const Network::Part& part : network.parts())
-            if (!part.time_constants) theta.segment(part.offset, part.size()) *= scale;
-          const Objective objective(network, data_for(network), MaxOverTimeCrossEntropy{});
-          compare_replays<double>(objective, theta, 2, 40, 0, tally);
-        }
+      for (const bool recurrent : {false, true}) {
+        Lif here = lif;
+        here.recurrent = recurrent;
+        const Network network = layered(depth, here);
+        const Objective objective(network, data_for(network), MaxOverTimeCrossEntropy{});
+        const Eigen::VectorXd drawn = network.initial<double>({.seed = 3, .sigma_u = 1, .nu = 50});
+        Eigen::VectorXd large = drawn;
+        for (const Network::Part& part : network.parts())
+          if (!part.time_constants) large.segment(part.offset, part.size()) *= 2.5;
+        for (const Eigen::VectorXd& theta : {drawn, large, trained(objective, drawn)})
+          compare_replays<double>(objective, theta, 2, 30, 0, tally);
+      }
   CHECK(tally.replays > 10'000);
   CHECK(tally.reruns == 0);
   CHECK(tally.other_outcomes == 0);
@@ -143,6 +159,30 @@ TEST_CASE("replays by differences in float: a guard catches where rounding may d
   CHECK(guarded.worst < 2e-5);
   CHECK(guarded.reruns < guarded.replays / 50);
   CHECK(wide.reruns > wide.replays / 2);
+}
+
+TEST_CASE("what a run keeps for its replays: at most 9 bytes of a neuron and step") {
+  const auto bytes = [](Lif lif, int depth) {
+    std::vector<Layer> layers;
+    for (int l = 0; l < depth; ++l) layers.insert(layers.end(), {Linear{64}, lif});
+    const Network network(12, 128, std::move(layers));
+    const Objective objective(network, data_for(network), MeanOutput{0});
+    ReplayLog<float> log;
+    log.arena().allocate<char>(std::size_t{1} << 20);  // one piece of memory: what is used of it is what was asked for
+    log.begin();
+    Sampler<float> draw;
+    draw.set_replay_log(&log);
+    draw.begin({.key = {1, 0}});
+    (void)objective(draw, Vector<float>(network.initial<float>({.nu = 50})), 0);
+    return static_cast<double>(log.arena().used()) / static_cast<double>(draw.outcomes().size());
+  };
+  Lif none, leak;
+  none.reset = Reset::none, leak.reset_kind = ResetKind::leak;
+  for (const Lif& lif : {Lif{}, leak, none})
+    for (const int depth : {1, 3}) {
+      CHECK(bytes(lif, depth) < 9);
+      CHECK(bytes(lif, depth) > 8);  // membranes and margins
+    }
 }
 
 TEST_CASE("all spikes of the last hidden layer at once are the replays one by one") {

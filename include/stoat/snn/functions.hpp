@@ -49,7 +49,8 @@ inline std::string positive(std::string_view name, double x) {
 }
 void logistic_values(double beta, const float* z, float* f, int n);
 void logistic_values(double beta, const double* z, double* f, int n);
-void logistic_thresholds(double beta, const double* u, double* z, int n);
+template <class T>
+void logistic_thresholds(double beta, const double* u, T* z, int n);
 /// x with erfc(x) = y.
 double inverse_erfc(double y);
 void logistic_derivatives(double beta, const float* z, float* f, int n);
@@ -96,7 +97,10 @@ struct Sigmoid {
     return {mirrored.value, -mirrored.slope};
   }
   double threshold(double u) const { return std::log(u / (1 - u)) / beta; }
-  void thresholds(const double* u, double* z, int n) const { detail::logistic_thresholds(beta, u, z, n); }
+  template <class T>
+  void thresholds(const double* u, T* z, int n) const {
+    detail::logistic_thresholds(beta, u, z, n);
+  }
   detail::Form form() const { return {detail::Form::Kind::logistic, beta}; }
   template <class T>
   void values(const T* z, T* f, int n) const {
@@ -383,6 +387,7 @@ class SpikeFunction {
   bool has_threshold() const { return model_->has_threshold(); }
   /// z with f(z) = u for 0 <= u < 1: a coin with the uniform number u shows a spike above it. -infinity where u = 0.
   void thresholds(const double* u, double* z, int n) const { model_->thresholds(u, z, n); }
+  void thresholds(const double* u, float* z, int n) const { model_->thresholds(u, z, n); }
 
  private:
   struct Concept {
@@ -402,6 +407,7 @@ class SpikeFunction {
     virtual void derivatives(const double*, double*, int) const = 0;
     virtual bool has_threshold() const = 0;
     virtual void thresholds(const double*, double*, int) const = 0;
+    virtual void thresholds(const double*, float*, int) const = 0;
   };
   template <class F>
   struct Model final : Concept {
@@ -437,11 +443,14 @@ class SpikeFunction {
     void derivatives(const double* z, double* y, int n) const override { all_derivatives(z, y, n); }
     static constexpr bool increasing = requires(const F& g, double u) { g.threshold(u); };
     bool has_threshold() const override { return increasing; }
-    void thresholds(const double* u, double* z, int n) const override {
+    void thresholds(const double* u, double* z, int n) const override { all_thresholds(u, z, n); }
+    void thresholds(const double* u, float* z, int n) const override { all_thresholds(u, z, n); }
+    template <class T>
+    void all_thresholds(const double* u, T* z, int n) const {
       if constexpr (requires { f.thresholds(u, z, n); }) {
         f.thresholds(u, z, n);
       } else if constexpr (increasing) {
-        for (int i = 0; i < n; ++i) z[i] = f.threshold(u[i]);
+        for (int i = 0; i < n; ++i) z[i] = static_cast<T>(f.threshold(u[i]));
       } else {
         throw Refusal(std::string(F::name) + ": no threshold(u)");
       }

@@ -52,12 +52,15 @@ void logistic_values(double beta, const float* z, float* f, int n) {
   kernels::best<float>().logistic(static_cast<float>(beta), z, f, n);
 }
 void logistic_values(double beta, const double* z, double* f, int n) { kernels::best<double>().logistic(beta, z, f, n); }
-void logistic_thresholds(double beta, const double* u, double* z, int n) {
-  kernels::best<double>().odds(u, z, n);
+template <class T>
+void logistic_thresholds(double beta, const double* u, T* z, int n) {
+  kernels::best<T>().odds(u, z, n);
   vector_math::log(z, z, static_cast<std::size_t>(n));
-  const double scale = 1 / beta;
+  const T scale = static_cast<T>(1 / beta);
   for (int i = 0; i < n; ++i) z[i] *= scale;
 }
+template void logistic_thresholds(double, const double*, float*, int);
+template void logistic_thresholds(double, const double*, double*, int);
 double inverse_erfc(double y) { return y > 0 ? boost::math::erfc_inv(y) : std::numeric_limits<double>::infinity(); }
 void logistic_derivatives(double beta, const float* z, float* f, int n) {
   kernels::best<float>().logistic_derivative(static_cast<float>(beta), z, f, n);

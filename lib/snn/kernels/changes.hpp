@@ -43,6 +43,23 @@ bool safe(const T* radius, const T* weight, const typename Lanes<T>::Value* u, c
   return true;
 }
 
+template <class T>
+void keep_margins(const T* limit, const T* z, const std::uint64_t* spikes, int n, T* margin, T* least) {
+  using L = Lanes<T>;
+  using Value = typename L::Value;
+  using Mask = typename L::Mask;
+  constexpr T smallest = std::numeric_limits<T>::min(), largest = std::numeric_limits<T>::max();
+  for (int i = 0; i < n; i += L::count) {
+    const Value m = load<Value>(limit + i) - load<Value>(z + i), negative = splat<T>(-smallest), old = load<Value>(least + i);
+    const Value kept =
+        select<T>(clear_lanes<T>(spikes, i), select<T>((Mask)(m > T(0)), m, Value{}), select<T>((Mask)(m < negative), m, negative));
+    const Value size = magnitude<T>(kept);
+    store(margin + i, kept);
+    store(least + i, select<T>((Mask)(size < old), size, old));
+  }
+  for (int i = n; i < padded(n); ++i) margin[i] = least[i] = largest;
+}
+
 template <class T, bool guarded>
 void change_block(MembraneChange<T>& m, int at) {
   using L = Lanes<T>;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -427,8 +428,8 @@ void super_spike(T beta, const T* z, T* f, int n) {
 }
 
 template <class T>
-void odds(const T* u, T* f, int n) {
-  for (int i = 0; i < n; ++i) f[i] = u[i] / (T(1) - u[i]);
+void odds(const double* u, T* f, int n) {
+  for (int i = 0; i < n; ++i) f[i] = static_cast<T>(u[i]) / static_cast<T>(1 - u[i]);
 }
 
 }  // namespace
@@ -443,13 +444,27 @@ namespace {
 
 template <class T>
 constexpr Kernels<T> table() {
-  return {&gather<T>,      &scatter<T>,       &sum_rows<T>,
-          &axpy<T>,        &dot<T>,           &multiply<T>,
-          &peaks<T>,       &compare<T>,       static_cast<void (*)(const RowKey&, const T*, int, std::uint64_t*)>(&draw),
-          &uniforms<T>,    &run_membranes<T>, &reverse_membranes<T>,
-          &clear<T>,       &logistic<T>,      &logistic_derivative<T>,
-          &super_spike<T>, &odds<T>,          &change_membranes<T>,
-          &change_each<T>, &change_readout<T>};
+  return {&gather<T>,
+          &scatter<T>,
+          &sum_rows<T>,
+          &axpy<T>,
+          &dot<T>,
+          &multiply<T>,
+          &peaks<T>,
+          &compare<T>,
+          static_cast<void (*)(const RowKey&, const T*, int, std::uint64_t*)>(&draw),
+          &uniforms<T>,
+          &run_membranes<T>,
+          &reverse_membranes<T>,
+          &clear<T>,
+          &logistic<T>,
+          &logistic_derivative<T>,
+          &super_spike<T>,
+          &odds<T>,
+          &keep_margins<T>,
+          &change_membranes<T>,
+          &change_each<T>,
+          &change_readout<T>};
 }
 
 }  // namespace

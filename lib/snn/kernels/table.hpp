@@ -84,6 +84,7 @@ struct Impulse {
 
 /// Rows of |margin| are kept as minima over so many steps.
 inline constexpr int span = 16;
+inline constexpr int spans(int steps) { return (steps + span - 1) / span; }
 
 /// How far membranes u and currents i of some neurons are from those of a run, given by its spikes and margins: where the
 /// difference in u is above the margin and the run has no spike, or the other way round, the spike changes. A step is
@@ -168,7 +169,10 @@ struct Kernels {
   void (*logistic)(T beta, const T* z, T* f, int n);             ///< 1 / (1 + e^(-beta z)); any n and alignment
   void (*logistic_derivative)(T beta, const T* z, T* f, int n);  ///< beta f (1 - f); likewise
   void (*super_spike)(T beta, const T* z, T* f, int n);          ///< 1 / (1 + beta |z|)^2; likewise
-  void (*odds)(const T* u, T* f, int n);                         ///< u / (1 - u); likewise
+  void (*odds)(const double* u, T* f, int n);                    ///< u / (1 - u); likewise
+  /// margin = limit - z, made negative where a spike is and not negative elsewhere: rounding must not contradict the spikes.
+  /// `least` is lowered to |margin|. Of padding both are the largest number.
+  void (*keep_margins)(const T* limit, const T* z, const std::uint64_t* spikes, int n, T* margin, T* least);
   /// Differences from a run.
   void (*change_membranes)(MembraneChange<T>& change);
   void (*change_each)(const EachChange<T>& change);
