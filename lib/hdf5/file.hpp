@@ -73,11 +73,14 @@ class Reader {
   std::ifstream& stream() const { return stream_; }
   /// Bytes in front of what is HDF5.
   hsize_t user_block() const { return user_block_; }
+  /// Bytes of an address and of a size in the file, at most eight each.
+  std::size_t address_bytes() const { return address_bytes_; }
+  std::size_t size_bytes() const { return size_bytes_; }
 
   bool has(const std::string& object) const;
-  void require_group(const std::string& group) const;
+  void require_group(const std::string& name) const { group(name); }
   /// Names of what is in a group, sorted.
-  std::vector<std::string> children(const std::string& group) const;
+  std::vector<std::string> children(const std::string& name) const;
   Handle dataset(const std::string& name) const;
   Shape shape(const std::string& name) const;
 
@@ -93,6 +96,9 @@ class Reader {
   std::vector<std::string> texts(const std::string& name) const;
 
  private:
+  /// An object that is there. Nothing else opens one.
+  Handle open(const std::string& object) const;
+  Handle group(const std::string& name) const;
   /// The dataset, its shape and its type, which must be of this class (or of another).
   struct Opened {
     Handle set, type;
@@ -108,6 +114,7 @@ class Reader {
   std::filesystem::path path_;
   std::uintmax_t bytes_ = 0;
   hsize_t user_block_ = 0;
+  std::size_t address_bytes_ = 8, size_bytes_ = 8;
   mutable std::ifstream stream_;
   Handle file_;
 };
