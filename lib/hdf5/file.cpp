@@ -4,8 +4,6 @@
 #include <cstring>
 #include <system_error>
 
-#include <unistd.h>
-
 #include "entries.hpp"
 #include "object_header.hpp"
 #include "variable_length.hpp"
@@ -236,24 +234,21 @@ std::vector<std::string> Reader::texts(const std::string& name) const {
   return values;
 }
 
-Writer::Writer(fs::path path) : path_(std::move(path)), temporary_(path_) {
+Writer::Writer(fs::path path) : path_(std::move(path)) {
   const Session session;
-  temporary_ += ".tmp" + std::to_string(::getpid());
   std::error_code error;
-  if (path_.empty()) throw Error("cannot write an HDF5 file: empty path");
-  if (fs::is_directory(path_, error)) throw Error("cannot write " + path_.string() + ": it is a directory");
-  file_ = Handle(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
-  if (file_ < 0) {
-    const fs::path folder = path_.has_parent_path() ? path_.parent_path() : ".";
-    throw Error("cannot write " + path_.string() + ": " +
-                (fs::is_directory(folder, error) ? reason() : "its folder does not exist"));
-  }
+  if (const fs::path folder = path_.parent_path(); !folder.empty() && !fs::is_directory(folder, error))
+    throw Error("cannot write " + path_.string() + ": its folder does not exist");
+  replacement_.emplace(path_, false);
+  // The file is locked already, and HDF5 would wait for whoever has done so.
+  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  check(access < 0 ? -1 : H5Pset_file_locking(access, false, true), "the file");
+  file_ = Handle(H5Fcreate(replacement_->path().c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose);
+  check(file_ < 0 ? -1 : 0, "the file");
 }
 Writer::~Writer() {
   const Session session;
   file_ = Handle();
-  std::error_code ignored;
-  if (!temporary_.empty()) fs::remove(temporary_, ignored);
 }
 
 Handle Writer::checked(hid_t id, herr_t (*close)(hid_t), const std::string& object) const {
@@ -309,10 +304,8 @@ void Writer::commit() {
   const Session session;
   check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "the file");
   file_ = Handle();
-  std::error_code error;
-  fs::rename(temporary_, path_, error);
-  if (error) throw Error("cannot write " + path_.string() + ": " + error.message());
-  temporary_.clear();
+  replacement_->commit();
+  replacement_.reset();
 }
 
 }  // namespace stoat::hdf5

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include <hdf5.h>
 
+#include <stoat/driver/report.hpp>
 #include <stoat/error.hpp>
 
 namespace stoat::hdf5 {
@@ -123,7 +125,7 @@ class Reader {
 class Writer {
  public:
   explicit Writer(std::filesystem::path path);
-  /// Without commit() nothing is left.
+  /// Without commit() nothing is left. A second writer of the same file is refused.
   ~Writer();
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -145,7 +147,8 @@ class Writer {
  private:
   void write(const std::string& name, const Shape& shape, hid_t type, hid_t memory, const void* values, bool compressed);
 
-  std::filesystem::path path_, temporary_;
+  std::filesystem::path path_;
+  std::optional<report::Replacement> replacement_;  ///< until commit()
   Handle file_;
 };
 

@@ -17,10 +17,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <stoat/driver/report.hpp>
 #include <stoat/stoat.hpp>
 
 #include "files.hpp"
 #include "local_ranks.hpp"
+#include "sanitized.hpp"
 
 using namespace stoat;
 
@@ -416,6 +418,30 @@ TEST_CASE("an interrupted comparison has the rows that were done") {
   CHECK(text.str().find(", interrupted before " + list[1].name() + ", " + list[2].name()) != std::string::npos);
 }
 
+TEST_CASE("one writer at a time replaces a file, and what a killed one left is used again") {
+  const Folder folder("replacement");
+  const auto path = folder.write("file", "old");
+  folder.write("file.tmp", std::string(1'000'000, 'x'));  // longer than what comes
+  std::vector<std::thread> writers;
+  for (char letter = 'a'; letter < 'e'; ++letter)
+    writers.emplace_back([&path, letter] {
+      for (int i = 0; i < 20; ++i) report::write_file(path, std::string(100'000, letter));
+    });
+  for (std::thread& writer : writers) writer.join();
+  const std::string text = content(path);
+  REQUIRE(text.size() == 100'000);
+  CHECK(text.find_first_not_of(text[0]) == std::string::npos);
+  {
+    report::Replacement replacement(path, false);
+    replacement.write("not committed");
+    CHECK_THROWS_WITH_AS(report::Replacement(path, false), doctest::Contains("somebody else is writing it"), Error);
+  }
+  CHECK(content(path) == text);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder / ""), {}) == 1);
+  CHECK_THROWS_WITH_AS(report::write_file(folder / "", "text"), doctest::Contains("it is a directory"), Error);
+  CHECK_THROWS_AS(report::write_file(folder / "none/file", "text"), Error);
+}
+
 TEST_CASE("progress of an estimate: a line for every tenth, a callback") {
   std::ostringstream text;
   std::streambuf* const before = std::cerr.rdbuf(text.rdbuf());
@@ -434,7 +460,7 @@ TEST_CASE("progress of an estimate: a line for every tenth, a callback") {
   CHECK(lines.find(" samples/s, gradient +- ") != std::string::npos);
 }
 
-#if !defined(__SANITIZE_THREAD__)
+#ifndef STOAT_SANITIZED_THREADS
 
 TEST_CASE("kill -9 at any moment loses the iteration under way and nothing else") {
   const Folder folder("minimize-killed");
@@ -476,6 +502,7 @@ TEST_CASE("kill -9 at any moment loses the iteration under way and nothing else"
       CHECK(seen->first <= done + 1);
       done = seen->last;
     }
+    CHECK(std::distance(std::filesystem::directory_iterator(folder / ""), {}) == 1);  // what the killed ones left was used again
     const Minimum rest = minimize(walk(), start(), ScoreFunction{}, Adam{0.01}, options);
     CHECK(rest.resumed == 600);
     CHECK(bits(rest) == whole);

@@ -116,6 +116,7 @@ TEST_CASE("what the writer writes is read with the same bits, and by h5py") {
   }
 
   SpikeFileWriter writer(folder / "b.h5", 3);
+  CHECK_THROWS_WITH_AS(SpikeFileWriter(folder / "b.h5", 3), doctest::Contains("somebody else is writing it"), Error);
   const auto bad = [&](const SpikeTrains& trains, int label, const char* why) {
     CHECK_THROWS_WITH_AS(writer.add(trains, label), why, InvalidArgument);
   };
