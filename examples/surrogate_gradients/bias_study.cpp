@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "chapter.hpp"
 #include "cores.hpp"
 
 namespace surrogate_gradients {
@@ -58,6 +59,7 @@ Eigen::MatrixXd unbiased_blocks(const snn::Objective& objective, const Eigen::Ve
   Eigen::MatrixXd means = Eigen::MatrixXd::Zero(theta.size(), blocks);
   GradientDraw draw;
   for (std::uint64_t i = 0; i < paths; ++i) {
+    heed_interruption();
     draw.gradient.setZero(theta.size());
     trace.set_datum(static_cast<std::size_t>(words.uniform() * static_cast<double>(objective.data().size())));
     estimator.sample(trace, {seed, i, estimator.keys(), 0, learned.get()}, draw);
@@ -78,6 +80,7 @@ SurrogateBlocks surrogate_blocks(const snn::Objective& objective, const Eigen::V
   SurrogateBlocks result{Eigen::MatrixXd::Zero(parameters, blocks)};
   Eigen::VectorXd gradient;
   for (int b = 0; b < batches; ++b) {
+    heed_interruption();
     surrogate(theta, data.next(), {seed, static_cast<std::uint64_t>(b) * batch}, gradient);
     result.means.col(b % blocks) += gradient.head(parameters) * blocks / batches;
     result.squares += gradient.head(parameters).squaredNorm() / batches;
@@ -157,6 +160,7 @@ std::vector<FlipEffect> flip_effects(const StudyNetwork& network, std::uint64_t 
   std::vector<double> variance(size), chosen;
   trace.set_datum(0);
   for (std::uint64_t run = 0; run < runs; ++run) {
+    heed_interruption();
     trace.run({network.seed, run});
     trace.record(Outcomes::constants);
     Generator choices({network.seed, run, Purpose::engine});
@@ -214,7 +218,8 @@ Learned learn(const Learner& learner) {
   Eigen::VectorXf single;
   const double start = cpu_seconds();
   double sum = 0;
-  for (int update = 1; update <= learner.updates && !interrupted(); ++update) {
+  for (int update = 1; update <= learner.updates; ++update) {
+    heed_interruption();
     const std::vector<std::size_t>& batch = batches.next();
     if (learner.estimator) {
       const snn::Objective part(network, objective.data().subset(batch), objective.loss());

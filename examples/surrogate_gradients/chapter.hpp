@@ -6,6 +6,9 @@
 
 #include <common/chapter.hpp>
 
+#include <stoat/driver/interruption.hpp>
+#include <stoat/error.hpp>
+
 namespace surrogate_gradients {
 
 namespace colour = showcase::colour;
@@ -17,5 +20,10 @@ struct Options {
   int seeds = 0;                   ///< of every network of the chapter on bias; 0: as many as there is time for
   std::filesystem::path target{};  ///< PBM picture for the spike-train matching; empty: our own drawing
 };
+
+/// Between steps of what takes long: throws after Ctrl-C, and the chapter is left out.
+inline void heed_interruption() {
+  if (stoat::interrupted()) throw stoat::Error("interrupted");
+}
 
 }  // namespace surrogate_gradients

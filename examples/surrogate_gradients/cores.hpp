@@ -9,14 +9,17 @@
 #include <thread>
 #include <vector>
 
+#include "chapter.hpp"
+
 namespace surrogate_gradients {
 
-/// Calls f(0), ..., f(n - 1) on all cores, and throws what one of them threw.
+/// Calls f(0), ..., f(n - 1) on all cores, and throws what one of them threw. Interruptions are heeded
+/// between two calls.
 template <class F>
 void for_each(std::size_t n, const F& f) {
   std::atomic<std::size_t> next = 0;
   const auto work = [&] {
-    for (std::size_t i = next++; i < n; i = next++) f(i);
+    for (std::size_t i = next++; i < n; i = next++) heed_interruption(), f(i);
   };
   std::vector<std::future<void>> workers;
   for (unsigned k = 0; k < std::max(1u, std::thread::hardware_concurrency()); ++k)

@@ -134,6 +134,7 @@ MatchingRun learn(const MatchingTask& task, const LearningMethod& method, int ep
   MatchingRun run{.method = method, .epochs = {}, .before = {}, .after = {}, .theta = task.start()};
   const Update update = std::visit([&](const auto& rule) { return updates(task, method, rule); }, method.rule);
   for (int epoch = 0; epoch <= epochs; ++epoch) {
+    heed_interruption();
     if (epoch % every == 0) {
       run.after = trials(task, own, run.theta, count, run_of(epoch));
       run.epochs.push_back(measured(task, epoch, run.after, trials(task, other, run.theta, 1, run_of(epoch))));

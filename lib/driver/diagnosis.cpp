@@ -41,10 +41,14 @@ void check(const DiagnosisOptions& o) {
 class Examination {
  public:
   Examination(const Program<double>& program, const Eigen::VectorXd& theta, const DiagnosisOptions& options)
-      : program_(program), theta_(theta), options_(options), monte_carlo_(program, theta, options.threads, options.max_draws) {
+      : program_(program),
+        theta_(theta),
+        options_(options),
+        monte_carlo_(program, theta, options.threads, options.max_draws, options.ranks) {
     diagnosis_.parameters = theta.size();
     diagnosis_.data = program.data();
-    diagnosis_.threads = detail::thread_count(options.threads);
+    diagnosis_.threads = detail::thread_count(options.threads) * (options.ranks ? options.ranks->size() : 1);
+    agree(diagnosis_.threads);
   }
 
   Diagnosis run() {
@@ -65,6 +69,12 @@ class Examination {
     double value = 0, value_error = 0;
     double error_square() const { return candidate.variance / static_cast<double>(candidate.pilot); }
   };
+
+  /// What depends on the machine is what rank 0 says.
+  template <class X>
+  void agree(X& x) const {
+    detail::share(options_.ranks.get(), x);
+  }
 
   double visits() const { return diagnosis_.sites + static_cast<double>(theta_.size()) + 1; }
 
@@ -104,6 +114,7 @@ class Examination {
     const auto runs = static_cast<double>(wanted);
     diagnosis_.recorded = wanted;
     diagnosis_.run_seconds /= runs - 1, diagnosis_.recording_seconds /= runs - 1;
+    agree(diagnosis_.run_seconds), agree(diagnosis_.recording_seconds);
     diagnosis_.comparisons = static_cast<double>(trace.notes().comparisons) / runs;
     first_comparison_ = trace.notes().first_comparison;
     for (auto& [name, use] : laws) {
@@ -150,7 +161,9 @@ class Examination {
     Candidate& c = trial.candidate;
     c.estimator = estimator.name();
     c.unbiased = estimator.unbiased();
-    if (since(begin_) > options_.time_limit) c.skipped = "no time was left";
+    bool late = since(begin_) > options_.time_limit;
+    agree(late);
+    if (late) c.skipped = "no time was left";
     else {
       try {
         measure(trial);
@@ -187,6 +200,7 @@ class Examination {
     const auto before = static_cast<double>(first.moments.count);
     c.setup_work = std::max(0.0, first.work.runs + first.work.sweeps - before * c.work);
     c.setup_seconds = std::max(0.0, first.seconds - first.draw_seconds / diagnosis_.threads);
+    agree(c.setup_seconds);
     trial.mean = m.mean.segment(1, d);
     trial.value = m.mean[0], trial.value_error = m.error(0);
   }

@@ -458,13 +458,14 @@ typename MonteCarlo<T>::Result MonteCarlo<T>::sample(const Eigen::VectorX<T>& th
     const int threads = work < least_work ? 1 : static_cast<int>(workers_.size());
     sample_seconds_ = std::numeric_limits<double>::infinity();
     for (auto& worker : workers_) worker->sample_seconds = sample_seconds_;
-    auto reduced = reduce<Sums>(ranks, threads, static_cast<std::int64_t>(next), shared, make);
+    auto reduced = reduce<Sums>(ranks, threads, static_cast<std::int64_t>(next), shared, make, partial_ ? Heed::yes : Heed::no);
     for (auto& worker : workers_) sample_seconds_ = std::min(sample_seconds_, worker->sample_seconds);
     pace.update(next, since(begun));
     result.times.add(reduced.times);
     interrupted = reduced.interrupted;
-    state.blocks += next;
-    if (shared || first(ranks)) state.add(next, std::move(reduced.node));
+    state.blocks += static_cast<std::uint64_t>(reduced.done);
+    if (shared || first(ranks))
+      for (auto& piece : reduced.pieces) state.add(static_cast<std::uint64_t>(piece.blocks), std::move(piece.node));
   }
   Sums total;
   if (shared || first(ranks)) total = state.total();

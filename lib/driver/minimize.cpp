@@ -163,6 +163,7 @@ Descent::Descent(const Program<double>& program, const Eigen::VectorXd& start, c
     identity_ = identity(program, start, optimizer_);
     load();
   }
+  monte_carlo_.allow_partial(true);
   minimum_.resumed = first_ = saved_ = done();
   if (done() > options.iterations)
     throw InvalidArgument("minimize: checkpoint " + options.checkpoint.string() + " has " + std::to_string(done()) +
@@ -199,7 +200,6 @@ bool Descent::iterate() {
   const std::uint64_t first = options_.common_random_numbers ? 0 : next_;
   const Eigen::MatrixXd none(theta_.size(), 0);
   const auto before = monte_carlo_.memory();
-  monte_carlo_.allow_partial(done() > 0);
   const auto result = monte_carlo_.sample(theta_, estimator_, sampling, first, none, observables);
   interrupted_ = result.interrupted;
   times_.add(result.times);
@@ -283,6 +283,10 @@ void Descent::average() {
   const auto& trace = minimum_.trace;
   const auto averaged = static_cast<std::size_t>(std::max(1L, std::lround(options_.average * done())));
   minimum_.theta = theta_;
+  if (trace.empty()) {
+    minimum_.value = minimum_.value_error = std::numeric_limits<double>::quiet_NaN();
+    return;
+  }
   if (options_.points) {
     for (std::size_t i = trace.size() - averaged + 1; i < trace.size(); ++i) minimum_.theta += trace[i].theta;
     minimum_.theta /= static_cast<double>(averaged);

@@ -48,6 +48,23 @@ struct Curve {
   std::vector<double> loss;
   double seconds = 0;
   std::string failure;
+  bool interrupted = false;
+  template <class A>
+  void fields(A& archive) {
+    archive(loss, seconds, failure, interrupted);
+  }
+};
+
+/// Those of some seeds in a row.
+struct Curves {
+  std::vector<Curve> list;
+  void merge(Curves&& right) {
+    for (Curve& curve : right.list) list.push_back(std::move(curve));
+  }
+  template <class A>
+  void fields(A& archive) {
+    archive(list);
+  }
 };
 
 Curve minimised(const Program<double>& program, const Eigen::VectorXd& theta, const AnyEstimator& estimator,
@@ -64,8 +81,9 @@ Curve minimised(const Program<double>& program, const Eigen::VectorXd& theta, co
   Curve curve;
   try {
     const Minimum minimum = minimize(program, theta, estimator, optimizer, minimizing);
-    if (minimum.stopped == Stopped::interrupted) throw Error("interrupted");
+    curve.interrupted = minimum.stopped == Stopped::interrupted;
     curve.seconds = minimum.seconds;
+    if (curve.interrupted) return curve;
     curve.loss.push_back(first_loss);
     int last = 0;
     for (std::size_t c = 1; c < work.size(); ++c) {
@@ -110,6 +128,10 @@ Optimisation compare_optimisation(const Program<double>& program, const Eigen::V
   const double first_loss = loss_at(program, theta, options);
 
   for (const AnyEstimator& estimator : estimators) {
+    if (!result.missing.empty()) {
+      result.missing.push_back(estimator.name());
+      continue;
+    }
     OptimisationRow row;
     row.estimator = estimator.name();
     row.unbiased = estimator.unbiased();
@@ -118,9 +140,15 @@ Optimisation compare_optimisation(const Program<double>& program, const Eigen::V
       sampling.samples = options.samples;
       sampling.seed = options.seed;
       sampling.threads = options.threads;
+      sampling.ranks = options.ranks;
       sampling.max_draws = options.max_draws;
       sampling.display = Display::none;
-      row.runs_per_iteration = std::max(1.0, estimate(program, theta, estimator, sampling).work.runs);
+      const Estimate cost = estimate(program, theta, estimator, sampling);
+      if (cost.interrupted) {
+        result.missing.push_back(row.estimator);
+        continue;
+      }
+      row.runs_per_iteration = std::max(1.0, cost.work.runs);
     } catch (const Refusal& refusal) {
       row.skipped = refusal.what();
       result.rows.push_back(std::move(row));
@@ -128,15 +156,21 @@ Optimisation compare_optimisation(const Program<double>& program, const Eigen::V
     }
     row.iterations =
         static_cast<int>(std::clamp(options.work / row.runs_per_iteration, 1.0, static_cast<double>(options.max_iterations)));
-    // Seeds, not the few draws of an iteration, are spread over threads.
-    std::vector<Curve> all(static_cast<std::size_t>(options.seeds));
-#ifdef _OPENMP
-    const int threads = detail::thread_count(options.threads);
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-#endif
-    for (int s = 0; s < options.seeds; ++s)
-      all[static_cast<std::size_t>(s)] = minimised(program, theta, estimator, optimizer, options,
-                                                   options.seed + static_cast<std::uint64_t>(s), row, result.work, first_loss);
+    // Seeds, not the few draws of an iteration, are spread over threads and ranks.
+    const auto one = [&](std::int64_t s, int) {
+      const std::uint64_t seed = options.seed + static_cast<std::uint64_t>(s);
+      return Curves{{minimised(program, theta, estimator, optimizer, options, seed, row, result.work, first_loss)}};
+    };
+    auto reduced = detail::reduce<Curves>(options.ranks.get(), detail::thread_count(options.threads), options.seeds, true, one,
+                                          detail::Heed::yes);
+    std::vector<Curve> all;
+    for (auto& piece : reduced.pieces)
+      for (Curve& curve : piece.node.list) all.push_back(std::move(curve));
+    if (static_cast<int>(all.size()) < options.seeds ||
+        std::any_of(all.begin(), all.end(), [](const Curve& curve) { return curve.interrupted; })) {
+      result.missing.push_back(row.estimator);
+      continue;
+    }
     std::vector<std::vector<double>> curves;
     for (Curve& curve : all) {
       row.seconds += curve.seconds;
@@ -224,7 +258,9 @@ void Optimisation::print(std::ostream& out) const {
     for (std::string& cell : detail::optimisation_cells(*this, i)) table.back().push_back(std::move(cell));
     for (const std::string& note : rows[i].notes) notes += "  " + rows[i].estimator + ": " + note + '\n';
   }
-  out << program << ": " << detail::heading(*this) << '\n' << report::aligned(table) << notes;
+  out << program << ": " << detail::heading(*this);
+  for (std::size_t i = 0; i < missing.size(); ++i) out << (i == 0 ? ", interrupted before " : ", ") << missing[i];
+  out << '\n' << report::aligned(table) << notes;
 }
 
 std::ostream& operator<<(std::ostream& out, const Optimisation& optimisation) {

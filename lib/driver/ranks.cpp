@@ -25,6 +25,11 @@ Failure current_failure() {
   return failure;
 }
 
+void name_rank(Failure& failure, const Ranks& ranks) {
+  if (failure.kind == Failure::Kind::refusal) return;
+  failure.message = "rank " + std::to_string(ranks.rank()) + " of " + std::to_string(ranks.size()) + ": " + failure.message;
+}
+
 void rethrow(const Failure& failure, bool alone) {
   if (alone && failure.original) std::rethrow_exception(failure.original);
   if (failure.kind == Failure::Kind::refusal) throw Refusal(failure.message);

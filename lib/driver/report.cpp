@@ -11,8 +11,11 @@
 #include <fstream>
 #include <iterator>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,46 +95,92 @@ double normal_upper_quantile(double q) {
   return (low + high) / 2;
 }
 
-void write_file(const fs::path& path, std::string_view content) {
-  const auto fail = [&](const std::string& why) { throw Error("cannot write " + path.string() + ": " + why); };
-  const auto write = [&](const fs::path& file, bool durable) {
-    const int out = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (out < 0) return errno;
-    int code = 0;
-    for (std::string_view rest = content; !rest.empty() && code == 0;) {
-      const ssize_t written = ::write(out, rest.data(), rest.size());
-      if (written >= 0) rest.remove_prefix(static_cast<std::size_t>(written));
-      else if (errno != EINTR) code = errno;
-    }
-    if (durable && code == 0 && ::fsync(out) != 0) code = errno;
-    if (::close(out) != 0 && code == 0) code = errno;
-    return code;
-  };
-  if (path.empty()) fail("empty path");
-  std::error_code error;
-  if (fs::is_directory(path, error)) fail("it is a directory");
-  if (fs::exists(path, error) && !fs::is_regular_file(path, error)) {  // a pipe or a device: nothing to replace
-    if (const int code = write(path, false)) fail(std::strerror(code));
-    return;
+namespace {
+
+/// 0, or what went wrong.
+int append(int file, std::string_view content) {
+  while (!content.empty()) {
+    const ssize_t written = ::write(file, content.data(), content.size());
+    if (written >= 0) content.remove_prefix(static_cast<std::size_t>(written));
+    else if (errno != EINTR) return errno;
   }
-  const fs::path target = fs::exists(path, error) ? fs::canonical(path) : path;  // keep symbolic links
-  fs::path temporary = target;
-  temporary += ".tmp" + std::to_string(::getpid());
-  if (const int code = write(temporary, true)) {
-    fs::remove(temporary, error);
+  return 0;
+}
+
+/// Whether the name still belongs to the open file.
+bool is_named(int file, const fs::path& name) {
+  struct stat here = {}, there = {};
+  return ::fstat(file, &here) == 0 && ::stat(name.c_str(), &there) == 0 && here.st_dev == there.st_dev &&
+         here.st_ino == there.st_ino;
+}
+
+}  // namespace
+
+Replacement::Replacement(const fs::path& path, bool wait) : path_(path) {
+  std::error_code error;
+  if (path.empty()) fail("empty path");
+  if (fs::is_directory(path, error)) fail("it is a directory");
+  target_ = fs::exists(path, error) ? fs::canonical(path) : path;  // keep symbolic links
+  temporary_ = target_;
+  temporary_ += ".tmp";
+  do {
+    if (file_ >= 0) ::close(file_);  // whoever had locked it has put it in its place
+    file_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (file_ < 0) fail(std::strerror(errno));
+    int status = 0;
+    do status = ::flock(file_, wait ? LOCK_EX : LOCK_EX | LOCK_NB);
+    while (status != 0 && errno == EINTR);
+    if (status != 0 && errno == EWOULDBLOCK) {
+      ::close(file_);
+      fail("somebody else is writing it");
+    }
+  } while (!is_named(file_, temporary_));
+  if (::ftruncate(file_, 0) != 0) {
+    const int code = errno;
+    ::close(file_);
     fail(std::strerror(code));
   }
-  fs::rename(temporary, target, error);
-  if (error) {
-    const std::string why = error.message();
-    fs::remove(temporary, error);
-    fail(why);
-  }
+}
+
+Replacement::~Replacement() {
+  if (file_ < 0) return;
+  std::error_code ignored;
+  fs::remove(temporary_, ignored);
+  ::close(file_);
+}
+
+void Replacement::fail(const std::string& why) const { throw Error("cannot write " + path_.string() + ": " + why); }
+
+void Replacement::write(std::string_view content) {
+  if (const int code = append(file_, content)) fail(std::strerror(code));
+}
+
+void Replacement::commit() {
+  if (::fsync(file_) != 0) fail(std::strerror(errno));
+  std::error_code error;
+  fs::rename(temporary_, target_, error);
+  if (error) fail(error.message());
+  ::close(std::exchange(file_, -1));
   // The new name is durable once its folder is. Not all file systems can do that, and the content is written in any case.
-  const int folder = ::open(target.has_parent_path() ? target.parent_path().c_str() : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int folder = ::open(target_.has_parent_path() ? target_.parent_path().c_str() : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) return;
   ::fsync(folder);
   ::close(folder);
+}
+
+void write_file(const fs::path& path, std::string_view content) {
+  std::error_code error;
+  if (fs::exists(path, error) && !fs::is_regular_file(path, error) && !fs::is_directory(path, error)) {
+    // A pipe or a device: nothing to replace.
+    const int out = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    int code = out < 0 ? errno : append(out, content);
+    if (out >= 0 && ::close(out) != 0 && code == 0) code = errno;
+    if (code != 0) throw Error("cannot write " + path.string() + ": " + std::strerror(code));
+    return;
+  }
+  Replacement file(path, true);
+  file.write(content);
+  file.commit();
 }
 
 namespace {

@@ -139,6 +139,12 @@ std::string bytes_at(const Reader& file, std::uint64_t at, std::uint64_t size, c
   return bytes;
 }
 
+std::uint64_t number(const std::string& bytes, std::size_t at, std::size_t size) {
+  std::uint64_t value = 0;
+  for (std::size_t k = size; k-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[at + k]);
+  return value;
+}
+
 std::optional<std::string> entries(const Reader& file, const std::string& name, hid_t set, const Shape& shape, std::size_t entry) {
   const Handle options(H5Dget_create_plist(set), H5Pclose);
   if (options < 0) file.fail(name);

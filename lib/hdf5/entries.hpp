@@ -16,4 +16,7 @@ std::optional<std::string> entries(const Reader& file, const std::string& name, 
 /// Bytes of a file. Throws Error, naming the object, if it is not that long.
 std::string bytes_at(const Reader& file, std::uint64_t at, std::uint64_t size, const std::string& object);
 
+/// An unsigned number of so many bytes, at most eight, the lowest first.
+std::uint64_t number(const std::string& bytes, std::size_t at, std::size_t size);
+
 }  // namespace stoat::hdf5

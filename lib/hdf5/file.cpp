@@ -4,9 +4,8 @@
 #include <cstring>
 #include <system_error>
 
-#include <unistd.h>
-
 #include "entries.hpp"
+#include "object_header.hpp"
 #include "variable_length.hpp"
 
 namespace stoat::hdf5 {
@@ -30,6 +29,12 @@ std::string reason() {
   H5Eclear2(H5E_DEFAULT);
   return text.empty() ? "HDF5 gives no reason" : "HDF5 says: " + text;
 }
+
+#if H5_VERSION_GE(1, 12, 0)
+using Info = H5O_info1_t;
+#else
+using Info = H5O_info_t;
+#endif
 
 /// No compression of HDF5's own makes a number smaller than by this factor.
 constexpr std::uintmax_t largest_ratio = 1100;
@@ -64,7 +69,11 @@ Reader::Reader(std::string what, fs::path path) : what_(std::move(what)), path_(
   file_ = Handle(H5Fopen(path_.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
   if (file_ < 0) fail("");
   const Handle creation(H5Fget_create_plist(file_), H5Pclose);
-  if (creation < 0 || H5Pget_userblock(creation, &user_block_) < 0) fail("");
+  if (creation < 0 || H5Pget_userblock(creation, &user_block_) < 0 || H5Pget_sizes(creation, &address_bytes_, &size_bytes_) < 0)
+    fail("");
+  if (address_bytes_ > 8 || size_bytes_ > 8)
+    fail("", "its addresses of " + std::to_string(address_bytes_) + " and sizes of " + std::to_string(size_bytes_) +
+                 " bytes are not read here");
 }
 
 Reader::~Reader() {
@@ -86,29 +95,38 @@ bool Reader::has(const std::string& object) const {
   return H5Oexists_by_name(file_, object.c_str(), H5P_DEFAULT) > 0;
 }
 
-void Reader::require_group(const std::string& group) const {
-  if (!has(group)) fail(group, "the group is missing");
-  const Handle object(H5Oopen(file_, group.c_str(), H5P_DEFAULT), H5Oclose);
-  if (object < 0) fail(group);
-  if (H5Iget_type(object) != H5I_GROUP) fail(group, "it is no group");
+Handle Reader::open(const std::string& object) const {
+  Info info{}, root{};
+  if (H5Oget_info_by_name2(file_, object.c_str(), &info, H5O_INFO_BASIC, H5P_DEFAULT) < 0 ||
+      H5Oget_info_by_name2(file_, "/", &root, H5O_INFO_BASIC, H5P_DEFAULT) < 0)
+    fail(object);
+  if (info.fileno != root.fileno) fail(object, "it is in another file");
+  check_header(*this, info.addr, object);
+  Handle opened(H5Oopen(file_, object.c_str(), H5P_DEFAULT), H5Oclose);
+  if (opened < 0) fail(object);
+  return opened;
 }
 
-std::vector<std::string> Reader::children(const std::string& group) const {
-  require_group(group);
-  const Handle object(H5Gopen2(file_, group.c_str(), H5P_DEFAULT), H5Gclose);
+Handle Reader::group(const std::string& name) const {
+  if (!has(name)) fail(name, "the group is missing");
+  Handle object = open(name);
+  if (H5Iget_type(object) != H5I_GROUP) fail(name, "it is no group");
+  return object;
+}
+
+std::vector<std::string> Reader::children(const std::string& name) const {
   std::vector<std::string> names;
-  const auto add = [](hid_t, const char* name, const H5L_info_t*, void* out) -> herr_t {
-    static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+  const auto add = [](hid_t, const char* child, const H5L_info_t*, void* out) -> herr_t {
+    static_cast<std::vector<std::string>*>(out)->emplace_back(child);
     return 0;
   };
-  if (object < 0 || H5Literate(object, H5_INDEX_NAME, H5_ITER_INC, nullptr, add, &names) < 0) fail(group);
+  if (H5Literate(group(name), H5_INDEX_NAME, H5_ITER_INC, nullptr, add, &names) < 0) fail(name);
   return names;
 }
 
 Handle Reader::dataset(const std::string& name) const {
   if (!has(name)) fail(name, "the dataset is missing");
-  Handle object(H5Oopen(file_, name.c_str(), H5P_DEFAULT), H5Oclose);
-  if (object < 0) fail(name);
+  Handle object = open(name);
   if (H5Iget_type(object) != H5I_DATASET) fail(name, "it is no dataset");
   return object;
 }
@@ -216,24 +234,21 @@ std::vector<std::string> Reader::texts(const std::string& name) const {
   return values;
 }
 
-Writer::Writer(fs::path path) : path_(std::move(path)), temporary_(path_) {
+Writer::Writer(fs::path path) : path_(std::move(path)) {
   const Session session;
-  temporary_ += ".tmp" + std::to_string(::getpid());
   std::error_code error;
-  if (path_.empty()) throw Error("cannot write an HDF5 file: empty path");
-  if (fs::is_directory(path_, error)) throw Error("cannot write " + path_.string() + ": it is a directory");
-  file_ = Handle(H5Fcreate(temporary_.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
-  if (file_ < 0) {
-    const fs::path folder = path_.has_parent_path() ? path_.parent_path() : ".";
-    throw Error("cannot write " + path_.string() + ": " +
-                (fs::is_directory(folder, error) ? reason() : "its folder does not exist"));
-  }
+  if (const fs::path folder = path_.parent_path(); !folder.empty() && !fs::is_directory(folder, error))
+    throw Error("cannot write " + path_.string() + ": its folder does not exist");
+  replacement_.emplace(path_, false);
+  // The file is locked already, and HDF5 would wait for whoever has done so.
+  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  check(access < 0 ? -1 : H5Pset_file_locking(access, false, true), "the file");
+  file_ = Handle(H5Fcreate(replacement_->path().c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose);
+  check(file_ < 0 ? -1 : 0, "the file");
 }
 Writer::~Writer() {
   const Session session;
   file_ = Handle();
-  std::error_code ignored;
-  if (!temporary_.empty()) fs::remove(temporary_, ignored);
 }
 
 Handle Writer::checked(hid_t id, herr_t (*close)(hid_t), const std::string& object) const {
@@ -289,10 +304,8 @@ void Writer::commit() {
   const Session session;
   check(H5Fflush(file_, H5F_SCOPE_GLOBAL), "the file");
   file_ = Handle();
-  std::error_code error;
-  fs::rename(temporary_, path_, error);
-  if (error) throw Error("cannot write " + path_.string() + ": " + error.message());
-  temporary_.clear();
+  replacement_->commit();
+  replacement_.reset();
 }
 
 }  // namespace stoat::hdf5

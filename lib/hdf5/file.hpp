@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include <hdf5.h>
 
+#include <stoat/driver/report.hpp>
 #include <stoat/error.hpp>
 
 namespace stoat::hdf5 {
@@ -73,11 +75,14 @@ class Reader {
   std::ifstream& stream() const { return stream_; }
   /// Bytes in front of what is HDF5.
   hsize_t user_block() const { return user_block_; }
+  /// Bytes of an address and of a size in the file, at most eight each.
+  std::size_t address_bytes() const { return address_bytes_; }
+  std::size_t size_bytes() const { return size_bytes_; }
 
   bool has(const std::string& object) const;
-  void require_group(const std::string& group) const;
+  void require_group(const std::string& name) const { group(name); }
   /// Names of what is in a group, sorted.
-  std::vector<std::string> children(const std::string& group) const;
+  std::vector<std::string> children(const std::string& name) const;
   Handle dataset(const std::string& name) const;
   Shape shape(const std::string& name) const;
 
@@ -93,6 +98,9 @@ class Reader {
   std::vector<std::string> texts(const std::string& name) const;
 
  private:
+  /// An object that is there. Nothing else opens one.
+  Handle open(const std::string& object) const;
+  Handle group(const std::string& name) const;
   /// The dataset, its shape and its type, which must be of this class (or of another).
   struct Opened {
     Handle set, type;
@@ -108,6 +116,7 @@ class Reader {
   std::filesystem::path path_;
   std::uintmax_t bytes_ = 0;
   hsize_t user_block_ = 0;
+  std::size_t address_bytes_ = 8, size_bytes_ = 8;
   mutable std::ifstream stream_;
   Handle file_;
 };
@@ -116,7 +125,7 @@ class Reader {
 class Writer {
  public:
   explicit Writer(std::filesystem::path path);
-  /// Without commit() nothing is left.
+  /// Without commit() nothing is left. A second writer of the same file is refused.
   ~Writer();
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -138,7 +147,8 @@ class Writer {
  private:
   void write(const std::string& name, const Shape& shape, hid_t type, hid_t memory, const void* values, bool compressed);
 
-  std::filesystem::path path_, temporary_;
+  std::filesystem::path path_;
+  std::optional<report::Replacement> replacement_;  ///< until commit()
   Handle file_;
 };
 

@@ -5,24 +5,10 @@
 #include "entries.hpp"
 
 namespace stoat::hdf5 {
-namespace {
-
-/// An unsigned number of so many bytes, the lowest first.
-std::uint64_t number(const std::string& bytes, std::size_t at, std::size_t size) {
-  std::uint64_t value = 0;
-  for (std::size_t k = size; k-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[at + k]);
-  return value;
-}
-
-}  // namespace
-
-VariableLength::VariableLength(const Reader& file, const std::string& name, hid_t set, const Shape& shape) : file_(file) {
-  const Handle owner(H5Iget_file_id(set), H5Fclose);
-  const Handle creation(owner < 0 ? H5I_INVALID_HID : H5Fget_create_plist(owner), H5Pclose);
-  if (creation < 0 || H5Pget_sizes(creation, &address_bytes_, &size_bytes_) < 0) file.fail(name);
+VariableLength::VariableLength(const Reader& file, const std::string& name, hid_t set, const Shape& shape)
+    : file_(file), address_bytes_(file.address_bytes()), size_bytes_(file.size_bytes()) {
   if (H5Dget_storage_size(set) == 0) return;
-  std::optional<std::string> places;
-  if (address_bytes_ <= 8 && size_bytes_ <= 8) places = entries(file, name, set, shape, 4 + address_bytes_ + 4);
+  std::optional<std::string> places = entries(file, name, set, shape, 4 + address_bytes_ + 4);
   if (!places) file.fail(name, "entries of variable length are not read from this layout");
   places_ = std::move(*places);
 }

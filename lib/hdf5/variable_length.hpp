@@ -16,7 +16,7 @@ class VariableLength {
 
  private:
   const Reader& file_;
-  std::size_t address_bytes_ = 8, size_bytes_ = 8;
+  std::size_t address_bytes_, size_bytes_;
   std::string places_;         ///< of all entries; empty if none was ever written
   std::uint64_t heap_at_ = 0;  ///< the heap that was read last
   std::string heap_;

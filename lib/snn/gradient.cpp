@@ -210,15 +210,16 @@ BatchResult SurrogateGradient<T>::State::run(const Eigen::VectorX<T>& theta, std
   const auto begin = [&](std::int64_t b) {
     return std::min(samples.size(), chunks * static_cast<std::size_t>(b) / static_cast<std::size_t>(blocks) * chunk);
   };
-  auto [sum, interrupted, rank_times] = stoat::detail::reduce<Sum<T>>(
+  auto reduced = stoat::detail::reduce<Sum<T>>(
       ranks.get(), static_cast<int>(workers.size()), blocks, true,
       [&](std::int64_t b, int thread) { return block(*workers[static_cast<std::size_t>(thread)], batch, begin(b), begin(b + 1)); });
-  times.add(rank_times);
+  times.add(reduced.times);
+  Sum<T>& sum = reduced.pieces[0].node;
 
   const auto size = static_cast<double>(samples.size());
   BatchResult result;
   result.samples = samples.size(), result.correct = sum.correct, result.loss = sum.loss / size;
-  result.interrupted = interrupted;
+  result.interrupted = reduced.interrupted;
   result.predicted = std::move(sum.predicted);
   sum.spikes.resize(network.stages()->list.size() - (network.has_readout() ? 1 : 0));
   for (std::size_t layer = 0; layer < sum.spikes.size(); ++layer)

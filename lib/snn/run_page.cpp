@@ -13,11 +13,11 @@ using report::escape_html;
 
 constexpr const char* style = R"(<style>
 :root{color-scheme:light dark}
-body{margin:0 auto;padding:1.2rem;max-width:70rem;font:1rem/1.5 system-ui,"DejaVu Sans",sans-serif}
+body{margin:0 auto;padding:1.2rem;max-width:83rem;font:1rem/1.5 system-ui,"DejaVu Sans",sans-serif}
 h1{font-size:1.5rem}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
 .scroll{overflow-x:auto}th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #8886}th:first-child,td:first-child{text-align:left}
-.pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(28rem,100%),1fr));gap:1rem;margin-top:1rem}
-figure{margin:0;min-width:0}img{max-width:100%;height:auto;background:#fff}figcaption{font-size:.9rem}
+.pictures{display:flex;flex-wrap:wrap;align-items:flex-end;gap:1.5rem 1rem;margin-top:1rem}
+figure{margin:0;max-width:100%}img{max-width:100%;height:auto;background:#fff}figcaption{font-size:.9rem}
 </style>)";
 
 /// The address of a file of the folder.

@@ -368,6 +368,7 @@ Training Trainer::run() {
   result.batches = state_.running.batches;
   if (const std::string slow = batches_.slow_rank(); !slow.empty()) result.diagnostics.push_back(slow);
   result.theta = std::move(state_.theta), result.best = std::move(state_.best);
+  result.optimizer = optimizer_.state();
   result.best_epoch = state_.best_epoch, result.epochs = std::move(state_.epochs);
   return result;
 }

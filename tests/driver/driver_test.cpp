@@ -8,21 +8,12 @@
 
 #include <stoat/stoat.hpp>
 
+#include "sanitized.hpp"
+
 using namespace stoat;
 
 // Every allocation of this executable is counted, Eigen's too, unless a sanitizer owns the heap. glibc only.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STOAT_COUNT_ALLOCATIONS 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define STOAT_COUNT_ALLOCATIONS 0
-#endif
-#endif
-#ifndef STOAT_COUNT_ALLOCATIONS
-#define STOAT_COUNT_ALLOCATIONS 1
-#endif
-
-#if STOAT_COUNT_ALLOCATIONS
+#ifndef STOAT_SANITIZED
 static std::atomic<std::size_t> allocations{0};
 extern "C" void* __libc_malloc(std::size_t);
 extern "C" void* malloc(std::size_t n) noexcept {
@@ -74,7 +65,7 @@ TEST_CASE("results are the same, bit for bit, for any number of threads") {
   CHECK(minimum(1) == minimum(2));
 }
 
-#if STOAT_COUNT_ALLOCATIONS
+#ifndef STOAT_SANITIZED
 TEST_CASE("a draw allocates nothing once warm") {
   const std::size_t at_start = allocations;
   CHECK(std::make_unique<Trace<double>>(walk, Eigen::VectorXd::Constant(1, 200.0)) != nullptr);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <iostream>
@@ -16,23 +17,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <stoat/driver/report.hpp>
 #include <stoat/stoat.hpp>
 
 #include "files.hpp"
 #include "local_ranks.hpp"
+#include "sanitized.hpp"
 
 using namespace stoat;
 
 namespace {
 
-std::atomic<int> runs_until_signal = 0;
+std::atomic<int> runs_until_signal = 0;  ///< negative: runs since
 thread_local bool slow = false;
 
 /// A walk of ten steps about one of five data.
 struct Walk {
   template <class S>
   S operator()(Sampler<S>& draw, const Vector<S>& theta, std::size_t datum) const {
-    if (runs_until_signal > 0 && --runs_until_signal == 0) std::raise(SIGTERM);
+    if (runs_until_signal != 0 && --runs_until_signal == 0) --runs_until_signal, std::raise(SIGTERM);
     if (slow) std::this_thread::sleep_for(std::chrono::milliseconds(2));
     S x = static_cast<double>(datum);
     for (int t = 0; t < 10; ++t) {
@@ -71,6 +74,24 @@ Bits bits(const Comparison& c) {
     p(r.estimator, r.value, r.gradient, r.gradient_error, r.total_variance, r.hits, r.projection_z, r.draw_cosine, r.verdict,
       r.runs_per_sample, r.notes);
   p(x.truth.gradient);
+  return p.bytes;
+}
+
+Bits bits(const Optimisation& o) {
+  detail::Packer p;
+  Optimisation x = o;
+  for (OptimisationRow& r : x.rows)
+    p(r.estimator, r.iterations, r.runs_per_iteration, r.loss, r.loss_error, r.area, r.area_error, r.diverged, r.notes);
+  return p.bytes;
+}
+/// What does not depend on time.
+Bits bits(const Diagnosis& d) {
+  detail::Packer p;
+  Diagnosis x = d;
+  p(x.sites, x.steering, x.value, x.value_error, x.gradient_length, x.gradient_error, x.samples, x.replays->full_variance,
+    x.replays->interaction_order);
+  for (Candidate& c : x.candidates)
+    p(c.estimator, c.skipped, c.pilot, c.variance, c.variance_error, c.work, c.setup_work, c.bias, c.samples, c.total_work);
   return p.bytes;
 }
 
@@ -129,6 +150,25 @@ TEST_CASE("descents have the same bits on any number of threads and ranks") {
     });
 }
 
+TEST_CASE("optimisations and diagnoses have the same bits on any number of threads and ranks, and ranks agree about seconds") {
+  same_everywhere([](int threads, std::shared_ptr<Ranks> ranks) {
+    return compare_optimisation(walk(), start(), {ScoreFunction{}, StochasticDerivative{}}, Adam{0.01},
+                                {.work = 1000, .samples = 8, .seeds = 5, .threads = threads, .ranks = ranks, .loss_samples = 50});
+  });
+  const auto diagnosed = [](int threads, std::shared_ptr<Ranks> ranks) {
+    return diagnose(walk(), start(), {.pilot = 64, .threads = threads, .ranks = ranks});
+  };
+  same_everywhere(diagnosed);
+  std::vector<std::string> texts(3);
+  local_ranks::run(3, [&](const std::shared_ptr<Ranks>& r) {
+    std::ostringstream text;
+    text << diagnosed(2, r);
+    texts[static_cast<std::size_t>(r->rank())] = text.str();
+  });
+  CHECK(texts[0].find(", with 6 threads") != std::string::npos);
+  for (const std::string& text : texts) CHECK(text == texts[0]);
+}
+
 TEST_CASE("of the blocks that fail the first one decides, on any number of threads and ranks") {
   // Eleven of 3000 samples fail, in blocks of 46.
   const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& theta) -> S {
@@ -145,7 +185,12 @@ TEST_CASE("of the blocks that fail the first one decides, on any number of threa
   const std::string alone = message(1, nullptr);
   CHECK(alone.find("p = 1.5 is outside [0, 1] (site 1, run ") != std::string::npos);
   for (int repeat = 0; repeat < 5; ++repeat) CHECK(message(7, nullptr) == alone);
-  for (const int ranks : {2, 4}) local_ranks::run(ranks, [&](const std::shared_ptr<Ranks>& r) { CHECK(message(2, r) == alone); });
+  for (const int ranks : {2, 4})
+    local_ranks::run(ranks, [&](const std::shared_ptr<Ranks>& r) {
+      const std::string here = message(2, r), all = " of " + std::to_string(ranks) + ": ";
+      CHECK(here.starts_with("rank "));
+      CHECK(here.substr(std::min<std::size_t>(here.size(), 6)) == all + alone);
+    });
 }
 
 TEST_CASE("what rank 0 cannot do fails on all ranks") {
@@ -282,6 +327,53 @@ TEST_CASE("an interrupted estimate gives what was reached and goes on later") {
   }
 }
 
+TEST_CASE("an interruption ends an estimate within a block a thread, with the bits of the blocks that were done") {
+  const Folder folder("estimate-latency");
+  Options options{.samples = 20'000, .threads = 2};
+  for (const int ranks : {1, 3}) {
+    options.checkpoint = folder / std::to_string(ranks);
+    std::vector<Estimate> estimates(static_cast<std::size_t>(ranks));
+    {
+      Interruption guard;
+      runs_until_signal = 5'000;  // in the block 78 of 313; 64 are a node of the tree
+      local_ranks::run(ranks, [&](const std::shared_ptr<Ranks>& r) {
+        Options own = options;
+        own.ranks = r;
+        estimates[static_cast<std::size_t>(r->rank())] = estimate(walk(), start(), StraightThrough{}, own);
+      });
+    }
+    CHECK(-runs_until_signal <= 1 + 64 * (2 * ranks + 1));
+    runs_until_signal = 0;
+    Options fewer = options;
+    fewer.checkpoint.clear(), fewer.samples = estimates[0].samples;
+    CHECK(fewer.samples >= 64 * 64 + 64);
+    const Bits expected = bits(estimate(walk(), start(), StraightThrough{}, fewer));
+    for (const Estimate& e : estimates) {
+      CHECK(e.interrupted);
+      CHECK(bits(e) == expected);
+    }
+    const Estimate rest = estimate(walk(), start(), StraightThrough{}, options);
+    CHECK(rest.resumed == fewer.samples);
+    fewer.samples = options.samples;
+    CHECK(bits(rest) == bits(estimate(walk(), start(), StraightThrough{}, fewer)));
+  }
+}
+
+TEST_CASE("a descent that is interrupted in its first iteration, and an optimisation") {
+  Interruption guard;
+  runs_until_signal = 300;
+  const Minimum m = minimize(walk(), start(), StraightThrough{}, Adam{0.01}, {.samples = 100'000, .threads = 2});
+  CHECK(m.stopped == Stopped::interrupted);
+  CHECK(-runs_until_signal <= 1 + 64 * 3);
+  runs_until_signal = 0;
+  CHECK(m.trace.empty());
+  CHECK(m.theta == start());
+  CHECK(std::isnan(m.value));
+  const Optimisation o = compare_optimisation(walk(), start(), {ScoreFunction{}, StraightThrough{}}, Adam{0.01}, {});
+  CHECK(o.rows.empty());
+  CHECK(o.missing == std::vector<std::string>{"ScoreFunction", "StraightThrough"});
+}
+
 TEST_CASE("an interrupted descent gives what was reached and goes on later") {
   const Folder folder("minimize-interrupted");
   MinimizeOptions options{.iterations = 20, .samples = 400, .threads = 2};
@@ -326,6 +418,30 @@ TEST_CASE("an interrupted comparison has the rows that were done") {
   CHECK(text.str().find(", interrupted before " + list[1].name() + ", " + list[2].name()) != std::string::npos);
 }
 
+TEST_CASE("one writer at a time replaces a file, and what a killed one left is used again") {
+  const Folder folder("replacement");
+  const auto path = folder.write("file", "old");
+  folder.write("file.tmp", std::string(1'000'000, 'x'));  // longer than what comes
+  std::vector<std::thread> writers;
+  for (char letter = 'a'; letter < 'e'; ++letter)
+    writers.emplace_back([&path, letter] {
+      for (int i = 0; i < 20; ++i) report::write_file(path, std::string(100'000, letter));
+    });
+  for (std::thread& writer : writers) writer.join();
+  const std::string text = content(path);
+  REQUIRE(text.size() == 100'000);
+  CHECK(text.find_first_not_of(text[0]) == std::string::npos);
+  {
+    report::Replacement replacement(path, false);
+    replacement.write("not committed");
+    CHECK_THROWS_WITH_AS(report::Replacement(path, false), doctest::Contains("somebody else is writing it"), Error);
+  }
+  CHECK(content(path) == text);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder / ""), {}) == 1);
+  CHECK_THROWS_WITH_AS(report::write_file(folder / "", "text"), doctest::Contains("it is a directory"), Error);
+  CHECK_THROWS_AS(report::write_file(folder / "none/file", "text"), Error);
+}
+
 TEST_CASE("progress of an estimate: a line for every tenth, a callback") {
   std::ostringstream text;
   std::streambuf* const before = std::cerr.rdbuf(text.rdbuf());
@@ -344,7 +460,7 @@ TEST_CASE("progress of an estimate: a line for every tenth, a callback") {
   CHECK(lines.find(" samples/s, gradient +- ") != std::string::npos);
 }
 
-#if !defined(__SANITIZE_THREAD__)
+#ifndef STOAT_SANITIZED_THREADS
 
 TEST_CASE("kill -9 at any moment loses the iteration under way and nothing else") {
   const Folder folder("minimize-killed");
@@ -386,6 +502,7 @@ TEST_CASE("kill -9 at any moment loses the iteration under way and nothing else"
       CHECK(seen->first <= done + 1);
       done = seen->last;
     }
+    CHECK(std::distance(std::filesystem::directory_iterator(folder / ""), {}) == 1);  // what the killed ones left was used again
     const Minimum rest = minimize(walk(), start(), ScoreFunction{}, Adam{0.01}, options);
     CHECK(rest.resumed == 600);
     CHECK(bits(rest) == whole);

@@ -1,6 +1,8 @@
 // The tree in which blocks are combined, on threads and ranks; and interruptions.
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <bit>
 #include <csignal>
 #include <string>
 #include <vector>
@@ -25,11 +27,18 @@ struct Text {
 };
 Text letter(std::int64_t block, int) { return {std::string(1, static_cast<char>('a' + block))}; }
 
+/// The pieces, one after the other.
+std::string text(const detail::Reduced<Text>& reduced) {
+  std::string all;
+  for (const auto& piece : reduced.pieces) all += (all.empty() ? "" : " ") + piece.node.text;
+  return all;
+}
+
 /// The result, which must be that of every rank.
 std::string combined(int ranks, int threads, std::int64_t blocks) {
   std::vector<std::string> texts(static_cast<std::size_t>(ranks));
   local_ranks::run(ranks, [&](const std::shared_ptr<Ranks>& r) {
-    texts[static_cast<std::size_t>(r->rank())] = detail::reduce<Text>(r.get(), threads, blocks, true, letter).node.text;
+    texts[static_cast<std::size_t>(r->rank())] = text(detail::reduce<Text>(r.get(), threads, blocks, true, letter));
   });
   for (const std::string& text : texts) CHECK(text == texts[0]);
   return texts[0];
@@ -38,10 +47,10 @@ std::string combined(int ranks, int threads, std::int64_t blocks) {
 }  // namespace
 
 TEST_CASE("blocks are combined in a tree that depends on their number alone") {
-  CHECK(detail::reduce<Text>(nullptr, 1, 1, true, letter).node.text == "a");
-  CHECK(detail::reduce<Text>(nullptr, 1, 8, true, letter).node.text == "(((ab)(cd))((ef)(gh)))");
+  CHECK(combined(1, 1, 1) == "a");
+  CHECK(combined(1, 1, 8) == "(((ab)(cd))((ef)(gh)))");
   for (const std::int64_t blocks : {1, 2, 3, 5, 7, 8, 11, 16, 22, 26}) {
-    const std::string alone = detail::reduce<Text>(nullptr, 1, blocks, true, letter).node.text;
+    const std::string alone = text(detail::reduce<Text>(nullptr, 1, blocks, true, letter));
     for (const int ranks : {1, 2, 3, 4, 7, 9})
       for (const int threads : {1, 3}) CHECK_MESSAGE(combined(ranks, threads, blocks) == alone, ranks << ' ' << blocks);
   }
@@ -66,7 +75,7 @@ TEST_CASE("few nodes are held at a time") {
   detail::BlockTree<Text> tree(nullptr, 1 << 12);
   std::size_t most = 0;
   for (std::int64_t b = 0; b < 1 << 12; ++b) {
-    tree.add({b, b + 1}, {.node = std::make_unique<Text>(), .failure = {}, .times = {}});
+    tree.add({b, b + 1}, {.pieces = {{1, {}}}, .done = 1, .failure = {}, .times = {}});
     most = std::max(most, tree.held());
   }
   CHECK(most == 12);
@@ -86,12 +95,59 @@ TEST_CASE("the first block that fails decides, on every rank") {
         detail::reduce<Text>(r.get(), 2, 16, false, make);
       } catch (const InvalidArgument& error) { messages[static_cast<std::size_t>(r->rank())] = error.what(); }
       // The ranks still understand each other.
-      CHECK(detail::reduce<Text>(r.get(), 2, 2, true, letter).node.text == "(ab)");
+      CHECK(text(detail::reduce<Text>(r.get(), 2, 2, true, letter)) == "(ab)");
     });
-    for (const std::string& message : messages) CHECK(message == "block 9 is wrong");
+    const std::string rank = std::to_string(detail::owner_of(9, ranks, 16));
+    for (const std::string& message : messages)
+      CHECK(message == (ranks > 1 ? "rank " + rank + " of " + std::to_string(ranks) + ": " : "") + "block 9 is wrong");
   }
   struct Own {};
   CHECK_THROWS_AS(detail::reduce<Text>(nullptr, 2, 5, true, [](std::int64_t, int) -> Text { throw Own{}; }), Own);
+}
+
+TEST_CASE("after an interruption no block is begun, and the whole nodes before the first gap are there") {
+  for (const int ranks : {1, 2, 3})
+    for (const int threads : {1, 2})
+      for (const std::int64_t blocks : {1, 7, 16, 64}) {
+        std::atomic<int> made = 0;
+        std::vector<std::int64_t> done(static_cast<std::size_t>(ranks));
+        std::vector<std::string> texts(static_cast<std::size_t>(ranks));
+        {
+          const Interruption guard;
+          local_ranks::run(ranks, [&](const std::shared_ptr<Ranks>& r) {
+            const auto make = [&](std::int64_t block, int thread) {
+              if (++made == 11) std::raise(SIGTERM);
+              if (interrupted() && block % 2 == 1) throw Error("behind the gap, or before it");
+              return letter(block, thread);
+            };
+            const auto rank = static_cast<std::size_t>(r->rank());
+            try {
+              const auto reduced = detail::reduce<Text>(r.get(), threads, blocks, true, make, detail::Heed::yes);
+              done[rank] = reduced.done;
+              texts[rank] = text(reduced);
+              CHECK(reduced.interrupted == (made >= 11));
+            } catch (const Error&) { done[rank] = -1; }
+          });
+        }
+        CAPTURE(ranks);
+        CAPTURE(threads);
+        CAPTURE(blocks);
+        CHECK(made <= 11 + ranks * threads);  // those under way, and block 0
+        for (const std::int64_t d : done) CHECK(d == done[0]);
+        if (done[0] < 0) continue;
+        CHECK(done[0] >= 1);
+        if (blocks < 11) CHECK(done[0] == blocks);
+        // The same nodes as those of all blocks have.
+        std::string expected;
+        for (std::int64_t first = 0, left = done[0]; left > 0;) {
+          const auto size = left == blocks ? left : static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(left)));
+          expected +=
+              (first > 0 ? " " : "") +
+              text(detail::reduce<Text>(nullptr, 1, size, true, [&](std::int64_t b, int t) { return letter(first + b, t); }));
+          first += size, left -= size;
+        }
+        for (const std::string& t : texts) CHECK(t == expected);
+      }
 }
 
 TEST_CASE("what rank 0 makes goes to all ranks, and so does what it throws") {

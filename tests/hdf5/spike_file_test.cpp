@@ -116,6 +116,7 @@ TEST_CASE("what the writer writes is read with the same bits, and by h5py") {
   }
 
   SpikeFileWriter writer(folder / "b.h5", 3);
+  CHECK_THROWS_WITH_AS(SpikeFileWriter(folder / "b.h5", 3), doctest::Contains("somebody else is writing it"), Error);
   const auto bad = [&](const SpikeTrains& trains, int label, const char* why) {
     CHECK_THROWS_WITH_AS(writer.add(trains, label), why, InvalidArgument);
   };
@@ -242,6 +243,59 @@ TEST_CASE("what is missing or of a wrong type is named") {
     f.group("spikes"), f.times(silent), f.units(std::vector<std::vector<int>>(many));
     f.write("labels", {many}, H5T_STD_I32LE, H5T_NATIVE_DOUBLE, nullptr);
   });
+}
+
+TEST_CASE("pieces of a dataset without entries, or of another rank, are refused before HDF5 divides by them") {
+  const Folder folder("shd-pieces");
+  {
+    SpikeFileWriter writer(folder / "good.h5", 5);
+    writer.add({{0.1}, {1}}, 0);
+    writer.close();
+  }
+  const std::string good = content(folder / "good.h5");
+  // A layout message: version 3, chunked, two numbers, the address of eight bytes, 64 entries of `size` bytes.
+  const auto layout = [&](char size) {
+    const std::string numbers = {64, 0, 0, 0, size, 0, 0, 0};
+    for (std::size_t at = good.find("\3\2\2"); at != std::string::npos; at = good.find("\3\2\2", at + 1))
+      if (good.substr(at + 11, 8) == numbers) return at;
+    return std::string::npos;
+  };
+  const auto refuses = [&](const std::string& why, std::size_t at, char byte) {
+    REQUIRE(at < good.size());
+    std::string bad = good;
+    bad[at] = byte;
+    CHECK(complaint(folder.write("bad.h5", bad)) == why);
+  };
+  refuses("labels: it is damaged: its pieces have no entries", layout(4) + 11, 0);
+  refuses("spikes/times: it is damaged: its pieces have no entries", layout(16) + 11, 0);
+  refuses("spikes/times: it is damaged: its pieces have no entries", layout(16) + 15, 0);
+  // As an old version of the message, whose numbers are elsewhere, it has a zero, too; HDF5 1.10 does not look for it there.
+  refuses("labels: it is damaged: its pieces have no entries", layout(4), 1);
+  refuses("labels: it is damaged: its pieces have another rank", layout(4) + 2, 1);
+  refuses("labels: it is damaged: its pieces are too large", layout(4) + 14, '\x7f');
+}
+
+TEST_CASE("both kinds of headers of objects are read, behind a block of the user's too; links to other files are not followed") {
+  if (!has_h5py()) return;
+  const Folder folder("shd-headers");
+  const std::string script =
+      "for path in ('new.h5', 'shifted.h5'):\n"
+      "  f = h5py.File(sys.argv[1] + path, 'w', libver='latest' if path == 'new.h5' else 'earliest',\n"
+      "                userblock_size=512 if path == 'shifted.h5' else 0)\n"
+      "  for name, dtype, rows in (('times', np.float32, [[.25, .5], [.125]]), ('units', np.uint16, [[4, 1], [2]])):\n"
+      "    d = f.create_dataset('spikes/' + name, (2,), dtype=h5py.vlen_dtype(dtype), track_times=True, maxshape=(None,))\n"
+      "    for i, row in enumerate(rows): d[i] = np.array(row, dtype=dtype)\n"
+      "    for i in range(40): d.attrs['attribute %d' % i] = 'so many that the header goes on elsewhere'\n"
+      "  f['labels'] = np.array([19, 0], dtype=np.uint16)\n";
+  python(script, folder / "a.h5");
+  CHECK(SpikeFile(folder / "a.h5new.h5", small).trains(1).units == std::vector<int>{2});
+  CHECK(SpikeFile(folder / "a.h5new.h5", small).labels()[0] == 19);
+  const std::string shifted = complaint(folder / "a.h5shifted.h5");
+  CHECK(shifted == "spikes/times: entries of variable length are not read from this layout");
+  std::filesystem::rename(folder / "a.h5new.h5", folder / "b.h5");
+  python("f['labels'] = h5py.ExternalLink('b.h5', '/labels'); f['spikes'] = h5py.ExternalLink('b.h5', '/spikes')\n",
+         folder / "c.h5");
+  CHECK(complaint(folder / "c.h5") == "spikes: it is in another file");
 }
 
 TEST_CASE("a row that makes no sense is named, with its number") {

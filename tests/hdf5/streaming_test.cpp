@@ -2,17 +2,26 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
+#include <functional>
 #include <memory>
+#include <new>
 #include <numeric>
 #include <string>
 #include <vector>
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <stoat/error.hpp>
 #include <stoat/estimators/score_function.hpp>
 #include <stoat/hdf5/spike_file.hpp>
+#include <stoat/hdf5/weight_file.hpp>
 #include <stoat/snn/train.hpp>
 
 #include "files.hpp"
+#include "sanitized.hpp"
 #include "snn/small_training.hpp"
 
 using namespace stoat;
@@ -46,6 +55,29 @@ class Watched final : public DataSource {
 
 Objective streamed(std::shared_ptr<const DataSource> source) {
   return Objective(small(), std::move(source), MaxOverTimeCrossEntropy{});
+}
+
+/// Runs f in a process that may ask for so many bytes more. 0 if f returns true, 1 if not, 2 if there were too few bytes, 3 if
+/// anything else went wrong.
+int with_memory(std::size_t bytes, const std::function<bool()>& f) {
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    std::ifstream in("/proc/self/statm");  // the sixth number: pages of data
+    std::size_t pages = 0;
+    for (int k = 0; k < 6; ++k) in >> pages;
+    const rlim_t limit = pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) + bytes;
+    const rlimit both{limit, limit};
+    if (!in || setrlimit(RLIMIT_DATA, &both) != 0) _exit(3);
+    try {
+      _exit(f() ? 0 : 1);
+    } catch (const std::bad_alloc&) { _exit(2); } catch (...) {
+      _exit(3);
+    }
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 3;
 }
 
 }  // namespace
@@ -102,6 +134,54 @@ TEST_CASE("of many samples the ones of a batch alone are read") {
   CHECK_THROWS_WITH_AS(gradient(start().cast<float>(), batch, {1, 5}, g), doctest::Contains("sample 63000 of 63000"),
                        InvalidArgument);
 }
+
+TEST_CASE("the optimiser's state of a training goes to a file, and another training goes on from it") {
+  const Folder folder("streaming-optimizer");
+  const Objective objective = small_training::objective();
+  const Training first = train(objective, start(), Adam{0.02}, quiet(2));
+  CHECK(first.optimizer.steps == 2 * 4);
+  write_weights(folder / "w.h5", objective.network(), {first.theta, first.optimizer});
+  const auto go_on = [&](const Eigen::VectorXd& theta, const OptimizerState* state) {
+    Optimizer optimizer = Adam{0.02};
+    if (state) optimizer.restore(*state);
+    return train(objective, theta, optimizer, quiet(1));
+  };
+  const SavedWeights saved = read_weights(folder / "w.h5", objective.network());
+  REQUIRE(saved.optimizer.has_value());
+  const Training second = go_on(saved.theta, &*saved.optimizer);
+  CHECK(second.optimizer.steps == 3 * 4);
+  CHECK(same_bits(second.theta, go_on(first.theta, &first.optimizer).theta));
+  CHECK_FALSE(same_bits(second.theta, go_on(first.theta, nullptr).theta));
+}
+
+#ifndef STOAT_SANITIZED
+
+TEST_CASE("a file trains in a fourth of the memory that it takes on disk, and all of it at once does not fit there") {
+  const Folder folder("streaming-memory");
+  const int units = 4000, samples = 800;
+  {
+    SpikeFileWriter writer(folder / "a.h5", units);
+    SpikeTrains trains;
+    for (int i = 0; i < 4000; ++i) trains.times.push_back(2.5e-5 * i), trains.units.push_back(i * 7 % units);
+    for (int k = 0; k < samples; ++k) writer.add(trains, k % 2);
+    writer.close();
+  }
+  const std::size_t size = std::filesystem::file_size(folder / "a.h5");
+  CHECK(size > 32'000'000);
+  const auto open = [&] {
+    return std::make_shared<const SpikeFile>(folder / "a.h5", SpikeFileOptions{.units = units, .dt = 0.002, .steps = 50});
+  };
+  const auto trained = [&](Objective objective) {
+    return train(objective, objective.network().initial<double>(), Adam{0.02}, quiet(1)).epochs.size() == 1;
+  };
+  const Network network(units, 50, {Linear{4}, Lif{}, Linear{2}, LeakyReadout{}});
+  CHECK(with_memory(size / 4, [&] { return trained(Objective(network, open(), MaxOverTimeCrossEntropy{})); }) == 0);
+  const auto at_once = [&] { return trained(Objective(network, open()->read(), MaxOverTimeCrossEntropy{})); };
+  CHECK(with_memory(size / 4, at_once) == 2);
+  CHECK(with_memory(4 * size, at_once) == 0);
+}
+
+#endif
 
 TEST_CASE("a training from a file goes on from its checkpoint, and not from one of other data") {
   const Folder folder("streaming-checkpoint");

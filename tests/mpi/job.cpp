@@ -46,6 +46,11 @@ std::string everything(const Program<double>& program, const Eigen::VectorXd& th
   const Comparison c = compare(program, theta, estimators, {.samples = 500, .threads = 1, .ranks = ranks});
   for (const ComparisonRow& row : c.rows) add(text, row.gradient);
   add(text, minimize(program, theta, ScoreFunction{}, Adam{0.01}, {.iterations = 20, .threads = 1, .ranks = ranks}));
+  const Optimisation o = compare_optimisation(program, theta, estimators, Adam{0.01},
+                                              {.work = 500, .seeds = 3, .threads = 1, .ranks = ranks, .loss_samples = 50});
+  for (const OptimisationRow& row : o.rows) add(text, Eigen::Map<const Eigen::VectorXd>(row.loss.data(), std::ssize(row.loss)));
+  const Diagnosis d = diagnose(program, theta, {.candidates = estimators, .pilot = 64, .threads = 1, .ranks = ranks});
+  for (const Candidate& c : d.candidates) add(text, Eigen::Vector2d(c.variance, c.work));
   return text;
 }
 

@@ -73,7 +73,7 @@ TEST_CASE("jobs of 1, 2 and 4 processes have the bits of a program that mpirun d
   const std::string alone = folder / "alone";
   REQUIRE_MESSAGE(job(0, {"everything", alone}).status == 0, "the job failed");
   const std::string bits = content(alone);
-  CHECK(count(bits, "\n") == 6 + 1 + 3 + 21);
+  CHECK(count(bits, "\n") == 6 + 1 + 3 + 21 + 3 + 3);
   for (const int processes : {1, 2, 4}) {
     const std::string file = folder / std::to_string(processes);
     const Ended ended = job(processes, {"everything", file});
@@ -100,6 +100,8 @@ TEST_CASE("an error in a sample ends the job with one message, the same for any 
     const Ended ended = job(processes, {"wrong"});
     CHECK(ended.status == 1);
     CHECK(count(ended.output, "p = 1.65 is outside [0, 1] (site 1, run ") == 1);
+    CHECK(count(ended.output, ": rank ") == (processes > 1 ? 1 : 0));
+    CHECK(count(ended.output, " of 4: ") == (processes > 1 ? 1 : 0));
     const std::size_t at = ended.output.find("Bernoulli: p");
     REQUIRE(at != std::string::npos);
     const std::string here = ended.output.substr(at, ended.output.find('\n', at) - at);

@@ -80,6 +80,9 @@ inline void check_same(const Training& a, const Training& b) {
   CHECK(same_bits(a.best, b.best));
   CHECK(a.best_epoch == b.best_epoch);
   CHECK(a.end == b.end);
+  CHECK(a.optimizer.steps == b.optimizer.steps);
+  REQUIRE(a.optimizer.moments.size() == b.optimizer.moments.size());
+  for (std::size_t k = 0; k < a.optimizer.moments.size(); ++k) CHECK(same_bits(a.optimizer.moments[k], b.optimizer.moments[k]));
   REQUIRE(a.epochs.size() == b.epochs.size());
   for (std::size_t k = 0; k < a.epochs.size(); ++k) CHECK(same_numbers(a.epochs[k], b.epochs[k]));
 }

@@ -17,17 +17,10 @@
 #include <stoat/random/philox.hpp>
 #include <stoat/tape/gradient.hpp>
 
+#include "sanitized.hpp"
 #include "tape/differences.hpp"
 
 using namespace stoat;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STOAT_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define STOAT_SANITIZED 1
-#endif
-#endif
 
 TEST_CASE("a variable used many times collects all its adjoints") {
   Tape<double> tape;

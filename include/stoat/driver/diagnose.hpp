@@ -13,12 +13,14 @@
 #include <cstdint>
 #include <iosfwd>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <Eigen/Core>
 
+#include <stoat/driver/ranks.hpp>
 #include <stoat/estimators/estimator.hpp>
 #include <stoat/program/loops.hpp>
 
@@ -88,7 +90,9 @@ struct DiagnosisOptions {
   std::uint64_t max_replays = 20'000;
   double time_limit = 60;
   std::uint64_t seed = 1;
-  int threads = 0;
+  int threads = 0;  ///< of each rank; 0: as many as OpenMP offers
+  /// Processes that share the draws of the pilots, with the same bits; none: this one alone. Seconds are those of rank 0.
+  std::shared_ptr<Ranks> ranks{};
   std::size_t max_draws = std::size_t{1} << 24;
 };
 
@@ -134,7 +138,7 @@ struct Diagnosis {
   double wanted_error = 0;                         ///< of the gradient
   std::optional<AnyEstimator> recommended;         ///< the first one, if any could run
   std::uint64_t samples = 0;                       ///< of it, for the wanted error
-  int threads = 1;                                 ///< that total_seconds counts on
+  int threads = 1;                                 ///< of all ranks, that total_seconds counts on
   std::vector<std::string> notes;                  ///< what to make of it, in words
 };
 std::ostream& operator<<(std::ostream& out, const Diagnosis& diagnosis);

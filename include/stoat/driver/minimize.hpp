@@ -121,7 +121,8 @@ struct Minimum {
 std::ostream& operator<<(std::ostream& out, const Minimum& minimum);
 
 /// Minimises E f over theta with fresh randomness in every iteration. An interruption (see Interruption) ends it after the blocks
-/// of draws under way; an iteration that is not complete is left to whoever goes on from the checkpoint. How the program is called
+/// of draws under way; an iteration that is not complete is left to whoever goes on from the checkpoint, and without any that is,
+/// theta is where it started and the value is NaN. How the program is called
 /// from several threads: see estimate().
 ///
 /// Throws InvalidArgument, before anything is written, for options out of range, a theta outside its constraints or on their

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <iosfwd>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,9 +21,10 @@ struct OptimisationOptions {
   std::uint64_t samples = 16;  ///< gradient draws per iteration
   int seeds = 5;               ///< optimisations of each estimator
   std::uint64_t seed = 1;
-  int threads = 0;
-  int max_iterations = 2000;                             ///< so that an estimator that needs hardly any runs comes to an end
-  int checkpoints = 20;                                  ///< points of a curve after the start
+  int threads = 0;                 ///< of each rank; 0: as many as OpenMP offers
+  std::shared_ptr<Ranks> ranks{};  ///< processes that share the optimisations, with the same bits; none: this one alone
+  int max_iterations = 2000;       ///< so that an estimator that needs hardly any runs comes to an end
+  int checkpoints = 20;            ///< points of a curve after the start
   std::function<double(const Eigen::VectorXd&)> loss{};  ///< the exact expected cost, if it is known; from several threads
   std::uint64_t loss_samples = 1000;                     ///< else plain runs that estimate it, on the same keys for all
   std::string name = "program";
@@ -53,6 +55,7 @@ struct Optimisation {
   bool exact_loss = false;
   std::vector<double> work;  ///< runs of the program at the checkpoints, 0 first
   std::vector<OptimisationRow> rows;
+  std::vector<std::string> missing{};  ///< estimators that an interruption came before
 
   /// An aligned table, least final loss first.
   void print(std::ostream& out) const;
@@ -60,7 +63,8 @@ struct Optimisation {
 std::ostream& operator<<(std::ostream& out, const Optimisation& optimisation);
 
 /// Minimises with each estimator from the same start, with the same optimiser and the same number of runs of the program, on
-/// several seeds. Estimators that refuse the program appear with the reason. Throws InvalidArgument for options outside their
+/// several seeds. Estimators that refuse the program appear with the reason. After an interruption (see Interruption) there are the
+/// rows that were done, and the names of those that are missing. Throws InvalidArgument for options outside their
 /// range.
 Optimisation compare_optimisation(const Program<double>& program, const Eigen::VectorXd& theta,
                                   const std::vector<AnyEstimator>& estimators, const Optimizer& optimizer,

@@ -149,6 +149,8 @@ struct Failure {
 };
 /// Inside a catch block: what was caught.
 Failure current_failure();
+/// Puts "rank 1 of 3: " in front of the message, except of a refusal, which is the same on all ranks.
+void name_rank(Failure& failure, const Ranks& ranks);
 /// `alone`: the original, whatever its type.
 [[noreturn]] void rethrow(const Failure& failure, bool alone);
 
@@ -216,27 +218,44 @@ inline BlockRange blocks_of(int rank, int ranks, std::int64_t blocks) {
 }
 inline int owner_of(std::int64_t block, int ranks, std::int64_t blocks) { return static_cast<int>(block * ranks / blocks); }
 
-/// A node of the tree: what its blocks came to, or the failure of the first one that failed.
+/// What some blocks in a row came to.
+template <class Node>
+struct Piece {
+  std::int64_t blocks = 0;
+  Node node{};
+  template <class A>
+  void fields(A& archive) {
+    archive(blocks, node);
+  }
+};
+
+/// A node of the tree: one piece; or, where a block was not made or failed, the whole nodes before it, from left to right.
 template <class Node>
 struct Part {
-  std::unique_ptr<Node> node;
-  Failure failure;
+  std::vector<Piece<Node>> pieces;
+  std::int64_t done = 0;  ///< blocks of the pieces
+  bool complete = true;
+  Failure failure;  ///< of the first block that was not made
   bool interrupted = false;
   std::vector<RankTime> times;
 
   void merge(Part&& right) {
-    if (!failure && right.failure) failure = std::move(right.failure);
-    if (node && right.node) node->merge(std::move(*right.node));
-    else node.reset();
     interrupted = interrupted || right.interrupted;
     times.insert(times.end(), right.times.begin(), right.times.end());
+    if (!complete) return;  // what comes after a gap is lost
+    done += right.done;
+    if (right.complete) {
+      pieces[0].node.merge(std::move(right.pieces[0].node));
+      pieces[0].blocks = done;
+      return;
+    }
+    complete = false;
+    failure = std::move(right.failure);
+    for (Piece<Node>& piece : right.pieces) pieces.push_back(std::move(piece));
   }
   template <class A>
   void fields(A& archive) {
-    bool has_node = node != nullptr;
-    archive(failure, interrupted, times, has_node);
-    if (has_node && !node) node = std::make_unique<Node>();
-    if (has_node) archive(*node);
+    archive(pieces, done, complete, failure, interrupted, times);
   }
 };
 
@@ -354,9 +373,10 @@ class BlockTree {
 /// What the blocks of a call came to.
 template <class Node>
 struct Reduced {
-  Node node;                    ///< on rank 0, or on all; elsewhere it says nothing
-  bool interrupted = false;     ///< some rank was; the same on all
-  std::vector<RankTime> times;  ///< of the ranks that had blocks; the same on all
+  std::vector<Piece<Node>> pieces;  ///< on rank 0, or on all: of all blocks, or of those before an interruption
+  std::int64_t done = 0;            ///< blocks; the same on all
+  bool interrupted = false;         ///< some rank was; the same on all
+  std::vector<RankTime> times;      ///< of the ranks that had blocks; the same on all
 };
 
 /// The part of a node from those of its blocks, on one thread.
@@ -368,22 +388,30 @@ Part<Node> combined(const BlockRange& range, const One& one) {
   return left;
 }
 
+/// Whether reduce() heeds an interruption.
+enum class Heed : bool { no, yes };
+
 /// Makes nodes of `blocks` > 0 blocks and combines them. make(block, thread) is called from so many threads (0 to threads - 1) of
 /// every rank and may throw: the exception of the first block that failed is thrown on all ranks; alone (no ranks, or one), it is
-/// the original, else one of the library's. Node has `void merge(Node&& right)` and fields(). Alone or with `everywhere`, all ranks
-/// get the node.
+/// the original, else one of the library's that names the rank. Node has `void merge(Node&& right)` and fields(). Alone or with
+/// `everywhere`, all ranks get the node. An interruption that is heeded lets no rank begin another block: the pieces are those of
+/// the blocks, one at least, before the first that was not made.
 template <class Node, class Make>
-Reduced<Node> reduce(Ranks* ranks, int threads, std::int64_t blocks, bool everywhere, const Make& make) {
+Reduced<Node> reduce(Ranks* ranks, int threads, std::int64_t blocks, bool everywhere, const Make& make, Heed heed = Heed::no) {
   BlockTree<Node> tree(ranks, blocks);
   const auto start = std::chrono::steady_clock::now();
   std::atomic<std::int64_t> first_failure = blocks;  // blocks after it are not needed
   const auto one = [&](std::int64_t block, int thread) {
     Part<Node> part;
-    if (block > first_failure) return part;
+    part.complete = false;
+    if (block > first_failure || (heed == Heed::yes && block > 0 && interrupted())) return part;
     try {
-      part.node = std::make_unique<Node>(make(block, thread));
+      part.pieces.push_back({1, make(block, thread)});
+      part.complete = true;
+      part.done = 1;
     } catch (...) {
       part.failure = current_failure();
+      if (!alone(ranks)) name_rank(part.failure, *ranks);
       std::int64_t before = first_failure;
       while (block < before && !first_failure.compare_exchange_weak(before, block)) {}
     }
@@ -403,13 +431,13 @@ Reduced<Node> reduce(Ranks* ranks, int threads, std::int64_t blocks, bool everyw
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   Part<Node> root = tree.root({first(ranks) ? 0 : ranks->rank(), mine.last - mine.first, seconds});
   if (!alone(ranks)) {
-    std::unique_ptr<Node> kept;
-    if (!everywhere) kept = std::exchange(root.node, nullptr);
+    std::vector<Piece<Node>> kept;
+    if (!everywhere) kept = std::exchange(root.pieces, {});
     share(ranks, root);
-    if (!root.node) root.node = kept ? std::move(kept) : std::make_unique<Node>();
+    if (!everywhere) root.pieces = std::move(kept);
   }
   if (root.failure) rethrow(root.failure, alone(ranks));
-  return {std::move(*root.node), root.interrupted, std::move(root.times)};
+  return {std::move(root.pieces), root.done, root.interrupted, std::move(root.times)};
 }
 
 }  // namespace detail

@@ -27,8 +27,30 @@ std::string aligned(const std::vector<std::vector<std::string>>& table, bool tra
 /// x such that a standard normal exceeds it with probability q in (0, 1).
 double normal_upper_quantile(double q);
 
-/// Replaces the file in one step (temporary file in the same folder, fsync, rename, fsync of the folder): after a crash the old
-/// content is there or the new one. Throws Error naming the path.
+/// What is to take the place of a file: another one beside it, x.tmp for x, locked as long as this lives. One that a killed process
+/// left there is used again.
+class Replacement {
+ public:
+  /// Empty. Throws Error, naming the path, if it cannot be made. If somebody else is at it: `wait`s, or throws.
+  Replacement(const std::filesystem::path& path, bool wait);
+  /// Without commit() nothing is left of it.
+  ~Replacement();
+  Replacement(const Replacement&) = delete;
+  Replacement& operator=(const Replacement&) = delete;
+  const std::filesystem::path& path() const { return temporary_; }
+  /// Appends. Throws Error.
+  void write(std::string_view content);
+  /// Takes the place in one step (fsync, rename, fsync of the folder): after a crash the old content is there or the new one.
+  /// Throws Error.
+  void commit();
+
+ private:
+  [[noreturn]] void fail(const std::string& why) const;
+  std::filesystem::path path_, target_, temporary_;
+  int file_ = -1;
+};
+
+/// Replaces the file in one step, as Replacement does. Throws Error naming the path.
 void write_file(const std::filesystem::path& path, std::string_view content);
 
 /// The SVG elements that one gnuplot run made.

@@ -97,6 +97,8 @@ struct Training {
   Eigen::VectorXd theta;  ///< after the last batch
   Eigen::VectorXd best;   ///< after the best epoch, by the validation data; without them the last one
   int best_epoch = 0;     ///< its number; 0 if there was no epoch
+  /// What the optimiser remembers after the last batch: for Optimizer::restore, and for write_weights beside theta.
+  OptimizerState optimizer;
   std::vector<Epoch> epochs;
   std::size_t batches = 0;          ///< of the next epoch, where it ended in its middle: theta has seen them, too
   int resumed = 0;                  ///< how many of the epochs a checkpoint had ...
