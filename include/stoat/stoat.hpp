@@ -82,3 +82,4 @@
 #include <stoat/tape/gradient_check.hpp>
 #include <stoat/tape/tape.hpp>
 #include <stoat/tape/vector.hpp>
+#include <stoat/version.hpp>

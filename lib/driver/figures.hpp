@@ -27,7 +27,7 @@ inline std::string colour(const Colours& colours, const std::string& estimator) 
 inline std::string number(double x) { return report::exact(x, "NaN"); }
 
 /// A gnuplot string.
-inline std::string quoted(std::string text) {
+inline std::string quoted(const std::string& text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("''") : std::string(1, static_cast<unsigned char>(c) < 32 ? ' ' : c);
   return out + '\'';

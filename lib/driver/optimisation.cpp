@@ -181,6 +181,7 @@ Optimisation compare_optimisation(const Program<double>& program, const Eigen::V
     }
     for (std::size_t c = 0; c < result.work.size(); ++c) {
       std::vector<double> at;
+      at.reserve(curves.size());
       for (const auto& losses : curves) at.push_back(losses[c]);
       const Mean mean = mean_of(at);
       row.loss.push_back(mean.value);

@@ -244,6 +244,7 @@ std::optional<Network> train(Trace<T>& trace, const PilotContext& pilot, int run
   Eigen::Matrix<T, Eigen::Dynamic, 4> directions = Eigen::Matrix<T, Eigen::Dynamic, 4>::Zero(trace.parameters(), 4);
   Eigen::MatrixXd parts;
   Optimizer adam(Adam{.rate = 0.02});
+  const std::uint64_t averaged = count / 2;  // the last steps
   for (std::uint64_t k = 0; k < count; ++k) {
     find_parts(trace, pilot.run(trace, k), pilot.choices(k), start.temperature, &*network, parts);
     parts.leftCols<2>() /= cost_size;
@@ -262,7 +263,7 @@ std::optional<Network> train(Trace<T>& trace, const PilotContext& pilot, int run
     direction << 2 * slope, 2 * g.dot(parts.col(1)), -2 * g.dot(parts.col(2));
     adam.step(all, direction);
     weights = all.head(n);
-    if (2 * k >= count) mean += weights / static_cast<double>(count - (count + 1) / 2);
+    if (2 * k >= count) mean += weights / static_cast<double>(averaged);
   }
   weights = mean;
   network->layer.scale(cost_size);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # sh tests/install/clean_root.sh [build folder]: makes the Debian package from a build (default: build), installs it into a fresh root
-# of Debian 12 made by debootstrap, and compiles and runs there tests/install/project/main.cpp by pkg-config alone and by CMake. As
+# of Debian 12 made by debootstrap, and compiles and runs there tests/install/project by pkg-config alone and by CMake. As
 # root; some 500 MB in a temporary folder, some minutes. Not part of tests/run.sh.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -19,7 +19,7 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -q >/dev/null
 apt-get install -y -q --no-install-recommends /srv/stoat.deb pkg-config cmake make >/dev/null
 cd /srv/project
-g++ -std=c++20 -O2 main.cpp -o by_pkg_config $(pkg-config --cflags --libs stoat)
+g++ -std=c++20 -O2 main.cpp second.cpp -o by_pkg_config $(pkg-config --cflags --libs stoat)
 ./by_pkg_config
 cmake -S . -B build >/dev/null && cmake --build build >/dev/null && build/outside
 dpkg -s libstoat-dev | grep -E '^(Version|Installed-Size):'

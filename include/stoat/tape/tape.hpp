@@ -25,9 +25,10 @@
 #include <stoat/tape/memory.hpp>
 #include <stoat/tape/scalar.hpp>
 
-// A thread-local variable of a shared library is reached by a call unless the linker may put it into static storage.
+// A thread-local variable of a shared library is reached by a call unless the linker may put it into static storage. A program
+// whose symbols are hidden by default must still share these with the library.
 #if defined(__GNUC__) && defined(__ELF__)
-#define STOAT_THREAD_LOCAL [[gnu::tls_model("initial-exec")]] static inline constinit thread_local
+#define STOAT_THREAD_LOCAL [[gnu::tls_model("initial-exec"), gnu::visibility("default")]] static inline constinit thread_local
 #else
 #define STOAT_THREAD_LOCAL static inline constinit thread_local
 #endif

@@ -2,6 +2,7 @@
 //
 //   bench_tape            times all of them, interleaved, and prints a table of ratios
 //   bench_tape --check    compares every gradient with the one by hand, component by component, and times nothing
+//   bench_tape --json FILE ...    writes the table to a file, too
 //
 // Options of Google Benchmark are passed on (--benchmark_filter=..., --benchmark_repetitions=...).
 #include <benchmark/benchmark.h>
@@ -12,11 +13,15 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <map>
-#include <sstream>
 #include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "engine.hpp"
 
@@ -54,61 +59,61 @@ int check() {
   return failures > 0;
 }
 
-/// Medians of the repetitions, in nanoseconds per statement.
-class Table : public benchmark::ConsoleReporter {
+/// Medians of the repetitions.
+class Medians : public benchmark::ConsoleReporter {
  public:
-  Table() : ConsoleReporter(OO_None) {}
+  Medians() : ConsoleReporter(OO_None) {}
   void ReportRuns(const std::vector<Run>& runs) override {
     ConsoleReporter::ReportRuns(runs);
     for (const Run& run : runs)
       if (run.run_type == Run::RT_Aggregate && run.aggregate_name == "median")
         median_[run.run_name.function_name] = run.GetAdjustedRealTime();
   }
-  /// A line of the table.
-  std::string row(const std::string& workload) const {
-    std::ostringstream line;
-    line << std::left << std::setw(22) << workload << std::right;
-    for (const std::string& engine : engines()) line << std::setw(22) << cell(workload, engine);
-    line << '\n';
-    return line.str();
-  }
-  static std::string header() {
-    std::ostringstream line;
-    line
-        << "\nWhole gradient, nanoseconds per statement; in brackets the ratio to the gradient by hand, and bytes per statement\n\n"
-        << std::setw(22) << "";
-    for (const std::string& e : engines()) line << std::setw(22) << e;
-    line << '\n';
-    return line.str();
+  /// For each engine nanoseconds and, where they are known, bytes per statement.
+  nlohmann::json of(const std::string& workload) const {
+    nlohmann::json engines = nlohmann::json::object();
+    for (const Task& task : tasks()) {
+      const auto found = median_.find(workload + ", " + task.engine);
+      if (task.workload != workload || found == median_.end()) continue;
+      nlohmann::json& engine = engines[task.engine];
+      engine["nanoseconds"] = found->second / task.statements;
+      if (task.bytes) engine["bytes"] = std::lround(task.bytes());
+    }
+    return engines;
   }
 
  private:
-  static std::vector<std::string> engines() {
-    std::vector<std::string> all = {"plain", "hand-written", "stoat", "stoat, matrices"};
-    for (const Task& t : tasks())
-      if (std::find(all.begin(), all.end(), t.engine) == all.end()) all.push_back(t.engine);
-    return all;
-  }
-  double time(const std::string& workload, const std::string& engine) const {
-    const auto found = median_.find(workload + ", " + engine);
-    return found == median_.end() ? 0 : found->second;
-  }
-  std::string cell(const std::string& workload, const std::string& engine) const {
-    const double t = time(workload, engine), hand = time(workload, "hand-written");
-    if (t == 0) return "-";
-    for (const Task& task : tasks())
-      if (task.workload == workload && task.engine == engine) {
-        char text[64];
-        std::snprintf(text, sizeof text, "%.2f (%.2f)%s", t / task.statements, hand > 0 ? t / hand : 0.0,
-                      task.bytes ? (" " + std::to_string(static_cast<int>(std::lround(task.bytes()))) + " B").c_str() : "");
-        return text;
-      }
-    return "-";
-  }
   std::map<std::string, double> median_;
 };
 
-void time(const std::string& workload, Table& table) {
+void print(const nlohmann::json& table, const std::vector<std::string>& workloads) {
+  std::vector<std::string> engines = {"plain", "hand-written", "stoat", "stoat, matrices"};
+  for (const Task& t : tasks())
+    if (std::find(engines.begin(), engines.end(), t.engine) == engines.end()) engines.push_back(t.engine);
+  std::cout
+      << "\nWhole gradient, nanoseconds per statement; in brackets the ratio to the gradient by hand, and bytes per statement\n\n"
+      << std::setw(22) << "";
+  for (const std::string& e : engines) std::cout << std::setw(22) << e;
+  for (const std::string& workload : workloads) {
+    std::cout << '\n' << std::left << std::setw(22) << workload << std::right;
+    const nlohmann::json& row = table.at(workload);
+    for (const std::string& e : engines) {
+      std::string cell = row.is_null() ? "failed" : "-";
+      if (row.contains(e)) {
+        const double time = row[e]["nanoseconds"],
+                     hand = row.contains("hand-written") ? row["hand-written"]["nanoseconds"].get<double>() : 0;
+        char text[64];
+        std::snprintf(text, sizeof text, "%.2f (%.2f)", time, hand > 0 ? time / hand : 0.0);
+        cell = text;
+        if (row[e].contains("bytes")) cell += " " + row[e]["bytes"].dump() + " B";
+      }
+      std::cout << std::setw(22) << cell;
+    }
+  }
+  std::cout << '\n';
+}
+
+void time(const std::string& workload, Medians& medians) {
   for (const Task& task : tasks())
     if (task.workload == workload)
       benchmark::RegisterBenchmark((task.workload + ", " + task.engine).c_str(), [&task](benchmark::State& state) {
@@ -119,22 +124,22 @@ void time(const std::string& workload, Table& table) {
           benchmark::ClobberMemory();
         }
       });
-  benchmark::RunSpecifiedBenchmarks(&table);
+  benchmark::RunSpecifiedBenchmarks(&medians);
 }
 
-/// Times a workload in a process of its own and returns its line: ADOL-C pays for the largest number of variables that were
-/// ever alive in the process, so that one workload would slow down the others.
-std::string time_apart(const std::string& workload) {
+/// Times a workload in a process of its own and returns its row, or null: ADOL-C pays for the largest number of variables that
+/// were ever alive in the process, so that one workload would slow down the others.
+nlohmann::json time_apart(const std::string& workload) {
   int ends[2];
   if (pipe(ends) != 0) throw std::runtime_error("bench_tape: no pipe");
   std::cout << std::flush;
   const pid_t child = fork();
   if (child < 0) throw std::runtime_error("bench_tape: no new process");
   if (child == 0) {
-    Table table;
-    time(workload, table);
+    Medians medians;
+    time(workload, medians);
     std::cout << std::flush;
-    const std::string row = table.row(workload);
+    const std::string row = medians.of(workload).dump();
     _exit(write(ends[1], row.data(), row.size()) == static_cast<ssize_t>(row.size()) ? 0 : 1);
   }
   close(ends[1]);
@@ -144,7 +149,7 @@ std::string time_apart(const std::string& workload) {
   close(ends[0]);
   int status = 0;
   waitpid(child, &status, 0);
-  return status == 0 ? row : workload + ": failed\n";
+  return status == 0 ? nlohmann::json::parse(row) : nlohmann::json();
 }
 
 }  // namespace
@@ -152,8 +157,13 @@ std::string time_apart(const std::string& workload) {
 
 int main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], "--check") == 0) return bench::check();
+  std::string file;
+  std::vector<char*> arguments{argv[0]};
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--json") == 0 && i + 1 < argc) file = argv[++i];
+    else arguments.push_back(argv[i]);
+  }
   // Repetitions of different benchmarks are interleaved, so that a machine whose speed drifts favours none.
-  std::vector<char*> arguments(argv, argv + argc);
   std::string defaults[] = {"--benchmark_repetitions=9", "--benchmark_enable_random_interleaving=true", "--benchmark_min_time=0.1",
                             "--benchmark_report_aggregates_only=true"};
   for (std::string& option : defaults) arguments.insert(arguments.begin() + 1, option.data());
@@ -162,7 +172,9 @@ int main(int argc, char** argv) {
   std::vector<std::string> workloads;
   for (const bench::Task& task : bench::tasks())
     if (std::find(workloads.begin(), workloads.end(), task.workload) == workloads.end()) workloads.push_back(task.workload);
-  std::string table = bench::Table::header();
-  for (const std::string& workload : workloads) table += bench::time_apart(workload);
-  std::cout << table;
+  nlohmann::json table;
+  for (const std::string& workload : workloads) table[workload] = bench::time_apart(workload);
+  bench::print(table, workloads);
+  if (!file.empty() && !(std::ofstream(file) << table.dump(1) << '\n'))
+    throw std::runtime_error("bench_tape: cannot write " + file);
 }
