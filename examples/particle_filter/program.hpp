@@ -26,17 +26,18 @@ struct ParticleFilter {
   S operator()(Sampler<S>& draw, const Vector<S>& theta) const {
     const Eigen::Index dimension = start.size();
     const Matrix<S> motion = theta.matrix(0, dimension, dimension);
-    std::vector<Vector<S>> x(static_cast<std::size_t>(particles));
+    std::vector<Vector<S>> x(static_cast<std::size_t>(particles), Vector<S>(start));
     Vector<S> weight;
     S log_density = 0;
     for (Eigen::Index t = 0; t < observations.cols(); ++t) {
       const double sd = std::sqrt(t == 0 ? start_variance : motion_variance);
-      const std::vector<Vector<S>> before = x;
-      for (Vector<S>& particle : x) {
-        Vector<S> mean = start;
-        if (t > 0) mean = motion * before[std::size_t(draw(Categorical(weight)))];
-        particle = Vector<S>::generate(dimension, [&](Eigen::Index i) { return draw(Normal(mean[i], sd)); });
+      if (t > 0) {
+        const std::vector<Vector<S>> before = x;
+        const auto ancestor = draw(Categorical(weight).repeated(particles));
+        for (std::size_t k = 0; k < x.size(); ++k) x[k] = motion * before[std::size_t(ancestor[k])];
       }
+      for (Vector<S>& particle : x)
+        particle = Vector<S>::generate(dimension, [&](Eigen::Index i) { return draw(Normal(particle[i], sd)); });
       weight = Vector<S>::generate(particles, [&](Eigen::Index k) {
         return exp(-0.5 / noise_variance * squared_norm(x[std::size_t(k)] - observations.col(t)));
       });

@@ -191,33 +191,40 @@ Chapter large(const Options& options) {
 
 Chapter segments(const Options& options) {
   const stoat::LoopOptions pieces{.recording = std::size_t{4} << 20};
-  Table table{"ScoreFunction, with its recording as a whole and in segments.",
-              {{"draws", "parameters", "run ms", "MB", "whole ms", "/ run", "MB", "segments ms", "/ run", "MB"}}};
-  Curve at_once{"as a whole", "with linespoints pt 7 ps 0.5 lw 2 lc rgb '" + std::string(colour::orange) + "'", {}};
-  Curve parts{"in segments", "with linespoints pt 7 ps 0.5 lw 2 lc rgb '" + std::string(colour::blue) + "'", {}};
-  Curve runs{"plain run", "with linespoints pt 7 ps 0.5 lw 2 lc rgb '" + std::string(colour::green) + "'", {}};
-  for (const int steps : options.quick ? std::vector{4, 40, 100} : std::vector{4, 40, 400}) {
-    const Sized town = traffic_lights(options.quick ? 50 : 158, steps, 100'000);
-    std::cerr << "scaling: segments, " << town.sites << " draws ...\n";
-    const Point a = measure(town, ScoreFunction{}, options.seconds(), options.seed);
-    const Point b = measure(town, ScoreFunction{}, options.seconds(), options.seed, pieces);
-    table.rows.push_back({whole(a.sites), whole(a.parameters), digits(1e3 * a.run), mega(b.run_memory), digits(1e3 * a.draw),
-                          digits(a.draw / a.run), mega(a.draw_memory), digits(1e3 * b.draw), digits(b.draw / b.run),
-                          mega(b.draw_memory)});
-    at_once.points.push_back({a.sites, a.draw_memory / 1e6});
-    parts.points.push_back({b.sites, b.draw_memory / 1e6});
-    runs.points.push_back({b.sites, b.run_memory / 1e6});
+  Table table{"Recordings as a whole and in segments.",
+              {{"estimator", "draws", "parameters", "run ms", "MB", "whole ms", "/ run", "MB", "segments ms", "/ run", "MB"}}};
+  Figure figure{"segments", "Memory that a process needs at most, both axes logarithmic.", 900, 380, 2, {}};
+  for (const AnyEstimator& e : estimators()) {
+    const auto curve = [](const std::string& title, const char* c) {
+      return Curve{title, "with linespoints pt 7 ps 0.5 lw 2 lc rgb '" + std::string(c) + "'", {}};
+    };
+    Curve at_once = curve("as a whole", colour::orange), parts = curve("in segments", colour::blue),
+          runs = curve("plain run", colour::green);
+    for (const int steps : options.quick ? std::vector{4, 40, 100} : std::vector{4, 40, 400}) {
+      const Sized town = traffic_lights(options.quick ? 50 : 158, steps, 100'000);
+      std::cerr << "scaling: segments, " << e.name() << ", " << town.sites << " draws ...\n";
+      const Point a = measure(town, e, options.seconds(), options.seed);
+      const Point b = measure(town, e, options.seconds(), options.seed, pieces);
+      table.rows.push_back({e.name(), whole(a.sites), whole(a.parameters), digits(1e3 * a.run), mega(b.run_memory),
+                            digits(1e3 * a.draw), digits(a.draw / a.run), mega(a.draw_memory), digits(1e3 * b.draw),
+                            digits(b.draw / b.run), mega(b.draw_memory)});
+      at_once.points.push_back({a.sites, a.draw_memory / 1e6});
+      parts.points.push_back({b.sites, b.draw_memory / 1e6});
+      runs.points.push_back({b.sites, b.run_memory / 1e6});
+    }
+    figure.panels.push_back({e.name() + ", " + table.rows.back()[2] + " parameters",
+                             "draws a run",
+                             "MB",
+                             "set logscale xy; set format x '10^{%L}'; set key top left",
+                             {}});
+    figure.panels.back().curves = {at_once, parts, runs};
   }
-  Figure figure{"segments", "Memory that a process needs at most, both axes logarithmic.", 500, 380, 1, {}};
-  figure.panels.push_back(
-      {table.rows.back()[1] + " parameters", "draws a run", "MB", "set logscale xy; set format x '10^{%L}'; set key top left", {}});
-  figure.panels.back().curves = {at_once, parts, runs};
-  return {
-      "Memory",
-      "<p>The town for more and more steps. Its loop is one of draw.iterate, so that it can be recorded in segments "
-      "(LoopOptions::recording = 4 MiB): a sweep runs it once more, and memory holds one segment and the states between them.</p>",
-      {table},
-      {figure}};
+  return {"Memory",
+          "<p>The town for more and more steps. Its loop is one of draw.iterate, so that it can be recorded in segments "
+          "(LoopOptions::recording = 4 MiB): a sweep runs it once more, and memory holds one segment and the states between them. "
+          "Replays need the outcomes of the run beside these, 8 bytes each, and states of its loop, up to 64 MiB.</p>",
+          {table},
+          {figure}};
 }
 
 int main(int argc, char** argv) {

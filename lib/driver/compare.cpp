@@ -77,6 +77,7 @@ Run run_one(MonteCarlo& monte_carlo, const Eigen::VectorXd& theta, const AnyEsti
   Options sampling;
   sampling.samples = options.samples;
   sampling.seed = options.seed;
+  sampling.loops = options.loops;
   sampling.display = Display::none;
   const Eigen::Index d = theta.size();
   MonteCarlo::Result result;

@@ -37,7 +37,7 @@ void PerSite::sample(Trace<T>& trace, const SampleContext& context, GradientDraw
     if (method(s) == Method::surrogate && unbiased)
       throw Refusal("PerSite: site " + std::to_string(i) + " (" + std::string(s.law->name) +
                     ") is marked as a surrogate, which is biased; PerSite(method, replays, true) allows it");
-    if (method(s) == Method::score_function) detail::refuse_boundary(trace, i, "PerSite");
+    if (method(s) == Method::score_function) detail::refuse_boundary(trace, i, s, "PerSite");
   }
   const auto open = [&] { trace.open(StraightThroughEdge{}, [&](const Site& s) { return method(s) == Method::surrogate; }); };
   open();

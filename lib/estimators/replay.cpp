@@ -100,6 +100,9 @@ struct Workspace {
   std::vector<double> predicted;    // change of the cost that the control predicts, for one-hot draws
   std::vector<double> control;      // s, by parameter of each site
   std::vector<std::size_t> first;   // of a site in `control`
+  std::vector<std::size_t> others;  // sites that do not have a label
+  std::size_t first_of(std::size_t site) const { return site < first.size() ? first[site] : 0; }  // 0: all its s are 0
+  void clear_alternatives() { alternatives.clear(), size.clear(), share.clear(), predicted.clear(); }
   struct Change {
     std::size_t alternative;
     double delta, cost;  // cost: of the replay in runs, 0 if there was none
@@ -127,7 +130,11 @@ struct LastBlock {
 /// The control of every parameter of every site, and, with Control::path, the surrogate gradient itself.
 template <class T>
 void find_controls(Trace<T>& trace, const Plan& plan, const Learned* learned, Workspace& w, Eigen::VectorXd& gradient) {
-  w.control.clear();
+  w.first.clear();
+  if (plan.control == Control::none && !plan.residuals) return;
+  std::uint32_t most = 0;
+  for (std::size_t i = 0; i < trace.sites(); ++i) most = std::max(most, trace.site(i).count);
+  w.control.assign(most, 0.0);  // for all sites that have none
   w.first.assign(trace.sites(), 0);
   if (plan.control == Control::path) {
     trace.open(StraightThroughEdge{});
@@ -137,6 +144,7 @@ void find_controls(Trace<T>& trace, const Plan& plan, const Learned* learned, Wo
   }
   for (std::size_t i = 0; i < trace.sites(); ++i) {
     const Site& s = trace.site(i);
+    if (s.node == 0 && plan.control == Control::path && !plan.residuals) continue;  // no edge
     w.first[i] = w.control.size();
     w.control.resize(w.control.size() + s.count, 0.0);
     const std::span<double> out(w.control.data() + w.first[i], s.count);
@@ -155,43 +163,88 @@ void find_controls(Trace<T>& trace, const Plan& plan, const Learned* learned, Wo
   trace.cut();
 }
 
-/// Lists the alternatives of all sites, with what they answer for. The residual of a site is shared by its alternatives:
+/// Lists alternatives of the sites first, ..., end - 1, which repeat one law of labels and have no control: for each label y one
+/// that stands for all sites with another label, so many that it weighs more by. It is of one of them, drawn alike.
+template <class T>
+void list_repeated(const Trace<T>& trace, std::size_t first, std::size_t end, Generator& choices, Workspace& w) {
+  const std::uint32_t labels = trace.site(first).count;
+  w.others.assign(labels, end - first);
+  for (std::size_t i = first; i < end; ++i) --w.others[static_cast<std::size_t>(trace.site(i).outcome)];
+  for (std::uint32_t y = 0; y < labels; ++y) {
+    if (w.others[y] == 0) continue;
+    std::size_t site = first;
+    do site = first + static_cast<std::size_t>(choices.uniform() * static_cast<double>(end - first));
+    while (trace.site(site).outcome == y);
+    w.alternatives.list.push_back({site, y, w.alternatives.weights.size(), 1});
+    w.alternatives.weights.push_back({y, static_cast<double>(w.others[y])});
+    w.size.push_back(trace.importance(site, w.alternatives.of(w.alternatives.list.back())));
+    w.share.push_back(0.0);
+    w.predicted.push_back(0.0);
+  }
+}
+
+/// Lists the alternatives of site i, or of all that repeat its law, with what they answer for. Returns the
+/// next one, at most `sites`. The residual of a site is shared by its alternatives:
 /// sum_y (w_y Delta_y - share_y s). A site whose alternatives all weigh nothing still has its s to be taken back: one alternative
 /// without a replay stands for it. A one-hot draw has a control for the cost of every label, so each change has its own
 /// prediction: with the independent flow sum_y dP_y (s_y - s_x) = sum_y dP_y s_y, and the residual is w_y (Delta_y - (s_y - s_x)).
 template <class T>
-void list_alternatives(Trace<T>& trace, const Plan& plan, Workspace& w) {
-  w.alternatives.clear();
-  w.size.clear();
-  w.share.clear();
-  w.predicted.clear();
-  for (std::size_t i = 0; i < trace.sites(); ++i) {
-    if (!trace.active(i)) continue;
-    const std::size_t begin = w.alternatives.list.size();
-    const bool predicted = trace.site(i).law->one_hot && plan.control != Control::none;
-    trace.alternatives(i, predicted ? Flow::independent : plan.flow, w.alternatives);
-    double total = 0;
-    for (std::size_t a = begin; a < w.alternatives.list.size(); ++a) {
-      const Alternative& y = w.alternatives.list[a];
-      w.size.push_back(trace.importance(y.site, w.alternatives.of(y)));
-      total += w.size.back();
+std::size_t list_alternatives(Trace<T>& trace, const Plan& plan, std::size_t i, std::size_t sites, Generator& choices,
+                              Workspace& w) {
+  if (!trace.active(i)) return i + 1;
+  if (plan.replays != 0 && (plan.flow == Flow::least_variance || plan.flow == Flow::independent)) {
+    std::size_t end = i;
+    while (end < sites && trace.site(end).plain == trace.site(i).plain && w.first_of(end) == 0) ++end;
+    if (end > i + 1) {
+      list_repeated(trace, i, end, choices, w);
+      return end;
     }
-    const std::span<const double> s(w.control.data() + w.first[i], trace.site(i).count);
-    for (std::size_t a = begin; a < w.alternatives.list.size(); ++a) {
-      const auto y = static_cast<std::size_t>(w.alternatives.list[a].outcome);
-      w.share.push_back(total > 0 && !predicted ? w.size[a] / total : 0.0);
-      w.predicted.push_back(predicted ? s[y] - s[static_cast<std::size_t>(trace.site(i).outcome)] : 0.0);
-    }
-    if (total > 0 || predicted || std::all_of(s.begin(), s.end(), [](double x) { return x == 0; })) continue;
-    const Alternative none{i, trace.site(i).outcome, w.alternatives.weights.size(), trace.site(i).count};
-    for (std::uint32_t j = 0; j < none.count; ++j) w.alternatives.weights.push_back({j, s[j]});
-    w.size.push_back(trace.importance(i, w.alternatives.of(none)));
-    // It stands for -s alone: its own weights are 0.
-    for (std::size_t j = 0; j < none.count; ++j) w.alternatives.weights[none.first + j].value = 0;
-    w.alternatives.list.push_back(none);
-    w.share.push_back(1.0);
-    w.predicted.push_back(0.0);
   }
+  const std::size_t begin = w.alternatives.list.size();
+  const bool predicted = trace.site(i).law->one_hot && plan.control != Control::none;
+  trace.alternatives(i, predicted ? Flow::independent : plan.flow, w.alternatives);
+  double total = 0;
+  for (std::size_t a = begin; a < w.alternatives.list.size(); ++a) {
+    const Alternative& y = w.alternatives.list[a];
+    w.size.push_back(trace.importance(y.site, w.alternatives.of(y)));
+    total += w.size.back();
+  }
+  const std::span<const double> s = std::span<const double>(w.control).subspan(w.first_of(i));
+  for (std::size_t a = begin; a < w.alternatives.list.size(); ++a) {
+    const auto y = static_cast<std::size_t>(w.alternatives.list[a].outcome);
+    w.share.push_back(total > 0 && !predicted ? w.size[a] / total : 0.0);
+    w.predicted.push_back(predicted ? s[y] - s[static_cast<std::size_t>(trace.site(i).outcome)] : 0.0);
+  }
+  if (total > 0 || predicted || w.first_of(i) == 0) return i + 1;
+  const Alternative none{i, trace.site(i).outcome, w.alternatives.weights.size(), trace.site(i).count};
+  const auto own = s.first(none.count);
+  if (std::all_of(own.begin(), own.end(), [](double x) { return x == 0; })) return i + 1;
+  for (std::uint32_t j = 0; j < none.count; ++j) w.alternatives.weights.push_back({j, s[j]});
+  w.size.push_back(trace.importance(i, w.alternatives.of(none)));
+  // It stands for -s alone: its own weights are 0.
+  for (std::size_t j = 0; j < none.count; ++j) w.alternatives.weights[none.first + j].value = 0;
+  w.alternatives.list.push_back(none);
+  w.share.push_back(1.0);
+  w.predicted.push_back(0.0);
+  return i + 1;
+}
+
+/// What the choice of an alternative of this size is proportional to.
+double preference(const Plan& plan, const Learned* learned, std::size_t site, std::size_t sites, double size) {
+  if (!(size > 0)) return size;
+  if (plan.choice == SiteChoice::uniform) return 1;
+  if (plan.choice == SiteChoice::importance || !learned) return size;
+  // What a sample costs besides replays is not saved by cheap ones: half of a run is added.
+  return size * learned->scale_of(site) / std::sqrt(0.5 + learned->cost_of(site, sites));
+}
+/// How many are to be chosen; 0: all.
+double wanted(const Plan& plan, const Learned* learned) {
+  return plan.replays == automatic_replays ? learned->replays : plan.replays;
+}
+/// The share of the choice that is spread evenly: nothing if the importances are certain.
+template <class T>
+double defence(const Trace<T>& trace, const Plan& plan) {
+  return trace.parameters() <= 4 && plan.choice != SiteChoice::neyman ? 0.0 : 0.1;
 }
 
 /// How likely each alternative is to be chosen. One whose weight times d_c p is 0 contributes exactly 0 and is never replayed.
@@ -200,18 +253,9 @@ void choose_probabilities(const Trace<T>& trace, const Plan& plan, const Learned
   w.preference = w.size;
   for (std::size_t a = 0; a < w.size.size() && !last.changes.empty(); ++a)
     if (last.has(w.alternatives.list[a].site)) w.preference[a] = 0;
-  for (std::size_t a = 0; a < w.size.size(); ++a) {
-    if (!(w.preference[a] > 0)) continue;
-    if (plan.choice == SiteChoice::uniform) w.preference[a] = 1;
-    if (plan.choice == SiteChoice::neyman && learned) {
-      const std::size_t i = w.alternatives.list[a].site;
-      // What a sample costs besides replays is not saved by cheap ones: half of a run is added.
-      w.preference[a] *= learned->scale_of(i) / std::sqrt(0.5 + learned->cost_of(i, trace.sites()));
-    }
-  }
-  const double replays = plan.replays == automatic_replays ? learned->replays : plan.replays;
-  const bool certain = trace.parameters() <= 4 && plan.choice != SiteChoice::neyman;  // of the importances
-  detail::inclusion_probabilities(w.preference, replays, certain ? 0.0 : 0.1, w.probability);
+  for (std::size_t a = 0; a < w.size.size(); ++a)
+    w.preference[a] = preference(plan, learned, w.alternatives.list[a].site, trace.sites(), w.preference[a]);
+  detail::inclusion_probabilities(w.preference, wanted(plan, learned), defence(trace, plan), w.probability);
   for (std::size_t a = 0; a < w.size.size() && !last.changes.empty(); ++a)
     if (last.has(w.alternatives.list[a].site)) w.probability[a] = w.size[a] > 0 || std::isnan(w.size[a]) ? 1 : 0;
 }
@@ -246,21 +290,132 @@ struct Chosen {
   double probability;  ///< of being chosen
   double size;         ///< |w d_c p|
   double cost;         ///< of its replay, in runs; 0 if none was made
+  double residual;     ///< |(w Delta - s) d_c p|
   std::span<const Weight> weights;
 };
+
+Workspace& workspace() {
+  static thread_local Workspace w;
+  return w;
+}
+
+/// Chooses alternatives while they come by and keeps no others. There are some places; each gets one of all, alike or in proportion
+/// to the preferences. A place that was taken at the total S is taken again at S / u, u uniform: at a total T it is the same one
+/// with probability S / T.
+class PassingChoice {
+ public:
+  struct Place {
+    Alternative alternative;
+    std::vector<Weight> weights;
+    double size, preference;
+  };
+  PassingChoice(std::size_t places, double evenly, Generator& choices) : places_(places), evenly_(evenly), choices_(&choices) {}
+
+  void offer(const Alternative& y, std::span<const Weight> weights, double size, double preference) {
+    if (!(preference > 0)) return;
+    total_ += preference, ++count_;
+    for (Both& p : places_) {
+      take(p[0], total_, y, weights, size, preference);
+      take(p[1], count_, y, weights, size, preference);
+    }
+  }
+  /// visit(place, q) for each, if there was any alternative; q is the probability of what is in it.
+  template <class Visit>
+  void visit(const Visit& visit) {
+    const double evenly = std::isfinite(total_) ? evenly_ : 1;  // one that counts as infinite: all count alike
+    if (count_ == 0) return;
+    for (const Both& p : places_) {
+      const Place& place = choices_->uniform() < evenly ? p[1].place : p[0].place;
+      visit(place, (evenly < 1 ? (1 - evenly) * place.preference / total_ : 0) + evenly / count_);
+    }
+  }
+
+ private:
+  struct Candidate {
+    Place place{};
+    double next = 0;  ///< total at which it gives way
+  };
+  using Both = std::array<Candidate, 2>;
+  void take(Candidate& c, double total, const Alternative& y, std::span<const Weight> weights, double size, double preference) {
+    if (!(total > c.next)) return;
+    c.next = total / (1 - choices_->uniform());
+    c.place.alternative = y, c.place.size = size, c.place.preference = preference;
+    c.place.weights.assign(weights.begin(), weights.end());
+  }
+
+  std::vector<Both> places_;
+  double evenly_;
+  Generator* choices_;
+  double total_ = 0, count_ = 0;
+};
+
+/// One gradient draw with the loops recorded in segments. An alternative is at hand only while its segment is recorded: for the
+/// first time when the sweep is still to come, and with it the choice. All alternatives, if none is to be left out, are kept.
+template <class T, class Observe>
+void draw_in_segments(Trace<T>& trace, const Plan& plan, const Learned* learned, const RunKey& key, Generator choices,
+                      GradientDraw& out, const Observe& observe) {
+  struct Term {
+    Alternative alternative;
+    std::vector<Weight> weights;
+    double size, probability, delta, cost;
+  };
+  Workspace& w = workspace();
+  std::vector<Term> terms;
+  out.value = static_cast<double>(trace.run(key, plan.replays == 1 ? 1 : 2));
+  const std::size_t sites = trace.baseline_plan().forced.size();
+  const double count = wanted(plan, learned);
+  const double places = count > 0 && choices.uniform() >= std::ceil(count) - count ? std::ceil(count) : std::floor(count);
+  PassingChoice choice(static_cast<std::size_t>(places), defence(trace, plan), choices);
+  w.control.clear(), w.first.clear();
+  trace.record_in_segments(Outcomes::constants, detail::tangent_directions(trace, choices),
+                           [&](std::size_t first, std::size_t end) {
+                             for (std::size_t i = first; i < end;) {
+                               w.clear_alternatives();
+                               i = list_alternatives(trace, plan, i, end, choices, w);
+                               for (std::size_t a = 0; a < w.size.size(); ++a) {
+                                 const Alternative& y = w.alternatives.list[a];
+                                 const auto weights = w.alternatives.of(y);
+                                 if (count > 0)
+                                   choice.offer(y, weights, w.size[a], preference(plan, learned, y.site, sites, w.size[a]));
+                                 else if (w.size[a] > 0) terms.push_back({y, {weights.begin(), weights.end()}, w.size[a], 1, 0, 0});
+                               }
+                             }
+                           });
+  choice.visit([&](const PassingChoice::Place& p, double q) {
+    terms.push_back({p.alternative, p.weights, p.size, count * q, 0, 0});
+  });
+  std::sort(terms.begin(), terms.end(), [](const Term& a, const Term& b) { return a.alternative.site < b.alternative.site; });
+  for (Term& t : terms) {
+    t.delta = static_cast<double>(trace.change(t.alternative.site, t.alternative.outcome));
+    t.cost = trace.replay_cost();
+    observe(Chosen{t.alternative, t.probability, t.size, t.cost, std::abs(t.delta) * t.size, t.weights});
+  }
+  trace.begin_sweep();
+  trace.seed_cost(1);
+  trace.visit_sites([&trace, &terms](std::size_t first, std::size_t end) {
+    auto t = std::partition_point(terms.begin(), terms.end(), [&](const Term& x) { return x.alternative.site < first; });
+    for (; t != terms.end() && t->alternative.site < end; ++t)
+      for (const Weight& weight : t->weights)
+        trace.seed(t->alternative.site, weight.parameter, static_cast<T>(weight.value * t->delta / t->probability));
+  });
+  trace.sweep(out.gradient);
+}
 
 /// One gradient draw; `observe` is shown every chosen alternative.
 template <class T, class Observe>
 void draw(Trace<T>& trace, const Plan& plan, const Learned* learned, const RunKey& key, Generator choices, GradientDraw& out,
           const Observe& observe) {
-  static thread_local Workspace w;
+  if (trace.segments() && plan.control == Control::none && !plan.martingale)
+    return draw_in_segments(trace, plan, learned, key, choices, out, observe);
+  Workspace& w = workspace();
   static thread_local LastBlock<T> last;
   // With the martingale more is kept than states: by the first replay.
   out.value = static_cast<double>(trace.run(key, plan.martingale ? 0 : plan.replays == 1 ? 1 : 2));
   trace.record(plan.control == Control::path ? Outcomes::variables : Outcomes::constants);
   find_controls(trace, plan, learned, w, out.gradient);
   detail::sweep_tangents(trace, choices);
-  list_alternatives(trace, plan, w);
+  w.clear_alternatives();
+  for (std::size_t i = 0; i < trace.sites();) i = list_alternatives(trace, plan, i, trace.sites(), choices, w);
   last.find(trace, plan);
   choose_probabilities(trace, plan, learned, last, w);
 
@@ -287,10 +442,10 @@ void draw(Trace<T>& trace, const Plan& plan, const Learned* learned, const RunKe
     w.weights.clear();
     for (const Weight& weight : w.alternatives.of(y))
       w.weights.push_back({weight.parameter, weight.value * (delta - w.predicted[a])});
-    if (w.share[a] > 0)
+    if (w.share[a] > 0 && w.first_of(y.site) > 0)
       for (std::uint32_t j = 0; j < trace.site(y.site).count; ++j)
         if (const double s = w.control[w.first[y.site] + j]; s != 0) w.weights.push_back({j, -w.share[a] * s});
-    if (!last.has(y.site)) observe(Chosen{y, w.probability[a], w.size[a], cost, w.weights});
+    if (!last.has(y.site)) observe(Chosen{y, w.probability[a], w.size[a], cost, trace.importance(y.site, w.weights), w.weights});
     for (const Weight& weight : w.weights)
       if (weight.value != 0) trace.seed(y.site, weight.parameter, static_cast<T>(weight.value / w.probability[a]));
   }
@@ -324,10 +479,10 @@ void learn_residuals(Trace<T>& trace, const Plan& plan, int runs, const PilotCon
         learned.cost[y.site][0] += 1, learned.cost[y.site][1] += c.cost;
         costs += c.cost, suffixes += Learned::suffix(y.site, trace.sites());
       }
-      const double residual = trace.importance(y.site, c.weights);
-      if (!std::isfinite(residual) || !std::isfinite(c.size)) return;
-      e.residuals += residual * residual, e.sizes += c.size * c.size;
-      residuals += residual * residual, sizes += c.size * c.size;
+      if (!std::isfinite(c.residual) || !std::isfinite(c.size)) return;
+      e.residuals += c.residual * c.residual, e.sizes += c.size * c.size;
+      residuals += c.residual * c.residual, sizes += c.size * c.size;
+      if (!plan.residuals) return;
       const Site& s = trace.site(y.site);
       if (s.count != 1 || s.outcome < 0 || s.outcome > 1) return;
       double value = 0;
@@ -368,11 +523,9 @@ double learn_replays(Trace<T>& trace, const Plan& plan, int runs, const PilotCon
     const auto run = static_cast<std::uint64_t>(runs + k);
     double here = 0;
     draw(trace, probe, &learned, pilot.run(trace, run), pilot.choices(run), out, [&](const Chosen& c) {
-      const Alternative& y = c.alternative;
-      const double residual = trace.importance(y.site, c.weights);
       if (c.cost > 0) chosen += 1, costs += c.cost;
       // sum_i r_i^2 / q_i over all sites, for one replay: q_i is an eighth of the probability now.
-      if (c.probability < 1) excess += 8 * residual * residual / (c.probability * c.probability);
+      if (c.probability < 1) excess += 8 * c.residual * c.residual / (c.probability * c.probability);
       here += 1 / c.probability;
     });
     most = std::max(most, here);

@@ -11,10 +11,10 @@
 
 namespace stoat::detail {
 
-/// One tangent sweep: unit vectors for up to four parameters (exact norms), random normal directions beyond.
+/// Directions that tell the norms of gradients: unit vectors for up to four parameters (exactly), random normal ones beyond.
 template <class T>
-void sweep_tangents(Trace<T>& trace, Generator& choices) {
-  static thread_local Eigen::Matrix<T, Eigen::Dynamic, 4> directions;
+const typename Trace<T>::Directions& tangent_directions(const Trace<T>& trace, Generator& choices) {
+  static thread_local typename Trace<T>::Directions directions;
   const Eigen::Index d = trace.parameters();
   directions.setZero(d, 4);
   if (d <= 4) {
@@ -24,7 +24,12 @@ void sweep_tangents(Trace<T>& trace, Generator& choices) {
     for (Eigen::Index j = 0; j < d; ++j)
       for (int l = 0; l < 4; ++l) directions(j, l) = static_cast<T>(normal(choices));
   }
-  trace.tangents(directions);
+  return directions;
+}
+/// One tangent sweep along these.
+template <class T>
+void sweep_tangents(Trace<T>& trace, Generator& choices) {
+  trace.tangents(tangent_directions(trace, choices));
 }
 
 /// False if an alternative is impossible and cannot become possible: its term is exactly 0.
@@ -42,9 +47,8 @@ double change(Trace<T>& trace, const Alternatives& a, const Alternative& y) {
 
 /// Throws where an outcome of probability 0 would become possible when theta moves: the score does not see it.
 template <class T>
-void refuse_boundary(Trace<T>& trace, std::size_t i, const char* name) {
+void refuse_boundary(Trace<T>& trace, std::size_t i, const Site& s, const char* name) {
   static thread_local Alternatives a;
-  const Site& s = trace.site(i);
   if (s.count == 0 || !s.law->boundary(s.plain)) return;
   a.clear();
   trace.alternatives(i, Flow::independent, a);
@@ -57,7 +61,12 @@ void refuse_boundary(Trace<T>& trace, std::size_t i, const char* name) {
 template <class T>
 void refuse_boundaries(Trace<T>& trace, const char* name) {
   trace.visit_sites([&trace, name](std::size_t first, std::size_t end) {
-    for (std::size_t i = first; i < end; ++i) refuse_boundary(trace, i, name);
+    const void* last = nullptr;
+    for (std::size_t i = first; i < end; ++i) {
+      const Site& s = trace.site(i);
+      if (s.plain != last) refuse_boundary(trace, i, s, name);  // once for draws that repeat a law
+      last = s.plain;
+    }
   });
 }
 
@@ -76,11 +85,16 @@ void seed_scores(Trace<T>& trace, std::size_t first, std::size_t end, const Weig
   for (std::size_t i = first; i < end; ++i) {
     const Site& s = trace.site(i);
     if (s.count == 0) continue;
+    const double a = weight(i);
+    if (s.law->only_score) {
+      const auto [j, value] = s.law->only_score(s.plain, s.outcome);
+      trace.seed(s, j, static_cast<T>(a * value));
+      continue;
+    }
     score.resize(s.count);
     s.law->score(s.plain, s.outcome, score);
-    const double a = weight(i);
     for (std::uint32_t j = 0; j < s.count; ++j)
-      if (score[j] != 0) trace.seed(i, j, static_cast<T>(a * score[j]));
+      if (score[j] != 0) trace.seed(s, j, static_cast<T>(a * score[j]));
   }
 }
 /// The same for all sites, those in segments included.

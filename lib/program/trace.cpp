@@ -80,7 +80,7 @@ T Trace<T>::run(const RunKey& key, const Eigen::VectorX<T>& theta) {
 }
 
 template <class T>
-void Trace<T>::record_plan(const DrawPlan& plan, Outcomes outcomes, Relaxation<T>* relaxation, bool segments) {
+void Trace<T>::record_plan(const DrawPlan& plan, Outcomes outcomes, Relaxation<T>* relaxation, bool segments, const Look* look) {
   typename Tape<T>::Use use(tape_);
   tape_.clear();
   rules_.clear();
@@ -88,8 +88,13 @@ void Trace<T>::record_plan(const DrawPlan& plan, Outcomes outcomes, Relaxation<T
   swept_ = false;
   recorder_.begin(plan, tape_, outcomes, relaxation, loop_options_.recording, segments);
   const Vector<Var<T>> theta = variables(tape_, theta_);
+  if (look) {
+    seed_tangents(look->directions);
+    recorder_.see(look->visit);
+  }
   Var<T> cost = program_(recorder_, theta);
   if (costs_added()) cost += recorder_.added_cost();
+  if (look) recorder_.look();
   recorded_cost_ = checked(cost.value(), recorder_);
   cost_index_ = cost.index();
   open_ = false;
@@ -137,6 +142,13 @@ T Trace<T>::record_in_segments(const RunKey& key, Outcomes outcomes) {
   record_plan({.key = key, .limit = max_draws_, .datum = datum_}, outcomes, nullptr,
               outcomes == Outcomes::constants || outcomes == Outcomes::variables);
   return cost_ = recorded_cost_;
+}
+
+template <class T>
+void Trace<T>::record_in_segments(Outcomes outcomes, const Directions& directions, const detail::SiteRule& visit) {
+  const Look look{directions, visit};
+  record_plan({.key = key_, .forced = baseline_.outcomes(), .limit = max_draws_, .datum = datum_}, outcomes, nullptr, true, &look);
+  work_.sweeps += 1;
 }
 
 template <class T>
@@ -461,11 +473,16 @@ void Trace<T>::sweep(Eigen::VectorXd& gradient, double factor) {
 }
 
 template <class T>
-void Trace<T>::tangents(const Eigen::Matrix<T, Eigen::Dynamic, 4>& directions) {
-  if (!recorder_.segmented().empty()) throw Error("Trace: tangents() of a recording in segments");
+void Trace<T>::seed_tangents(const Directions& directions) {
   tape_.clear_tangents();
   for (Eigen::Index j = 0; j < theta_.size(); ++j)
     for (int l = 0; l < 4; ++l) tape_.tangents()[1 + j][l] = directions(j, l);
+}
+
+template <class T>
+void Trace<T>::tangents(const Directions& directions) {
+  if (!recorder_.segmented().empty()) throw Error("Trace: tangents() of a recording in segments");
+  seed_tangents(directions);
   // The inputs are the first block and have no rule of their own, so their seeds stay.
   tape_.forward();
   work_.sweeps += 1;

@@ -325,20 +325,20 @@ void Tape<T>::reverse(const Mark& until) {
 }
 
 template <class T>
-void Tape<T>::clear_tangents() {
+void Tape<T>::clear_tangents(const Mark& from) {
   if (!grow(tangent_memory_, next_, most_indices, room(), "tangents")) fail();
   tangents_ = tangent_memory_.data();
-  std::memset(static_cast<void*>(tangents_), 0, sizeof(Lanes) * next_);
+  if (from.next < next_) std::memset(static_cast<void*>(tangents_ + from.next), 0, sizeof(Lanes) * (next_ - from.next));
 }
 
 template <class T>
-void Tape<T>::forward() {
+void Tape<T>::forward(const Mark& from) {
   Lanes* const tangents = tangents_;
   const Partial<T>* const partials = partials_;
   const Argument* const arguments = indices_;
   const Count* const counts = counts_;
-  Index index = 1;
-  std::size_t argument = 0;
+  Index index = from.next;
+  std::size_t argument = from.arguments;
   const auto statements = [&](Index until) {
     for (; index < until; ++index) {
       const std::size_t end = argument + counts[index];
@@ -353,7 +353,8 @@ void Tape<T>::forward() {
       for (int l = 0; l < lanes; ++l) tangents[index][l] = sum[l];
     }
   };
-  for (const Block& block : blocks_) {
+  for (std::size_t b = from.blocks; b < blocks_.size(); ++b) {
+    const Block& block = blocks_[b];
     statements(block.first);
     if (block.forward) {
       block.forward(block.payload, tangents);

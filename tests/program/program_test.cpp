@@ -142,6 +142,26 @@ TEST_CASE("a draw is a leaf of arithmetic in every order, for double and for Var
     Trace<double> recorded(arithmetic, Eigen::VectorXd::Constant(1, 0.4));
     CHECK(recorded.record({1, r}) == doctest::Approx(f).epsilon(1e-14));
   }
+  // The larger and smaller of unlike numbers, in both orders.
+  const auto extremes = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    const auto k = draw(Binomial(9, t[0]));
+    const S x = 0.5 * k;
+    const S larger =
+        max(x, 1.0) + 2 * max(1.5, x) + 3 * max(x, 2) + 4 * max(1, x) + 5 * max(k, 2.0) + 6 * max(3, k) + 7 * max(k, x);
+    return larger + 8 * min(2 * x, 2.5) + 9 * min(1.0, x) + 10 * min(t[0], x) + 11 * min(k, 1) + 12 * min(2.0, k) +
+           13 * min(x * x, k);
+  };
+  for (std::uint64_t r = 0; r < 20; ++r) {
+    Trace<double> plain(extremes, Eigen::VectorXd::Constant(1, 0.4));
+    const double f = plain.run({1, r}), k = static_cast<double>(plain.baseline_plan().forced[0]), x = 0.5 * k;
+    const auto larger = [](double a, double b) { return a < b ? b : a; };
+    const auto smaller = [](double a, double b) { return b < a ? b : a; };
+    const double expected = larger(x, 1) + 2 * larger(1.5, x) + 3 * larger(x, 2) + 4 * larger(1, x) + 5 * larger(k, 2) +
+                            6 * larger(3, k) + 7 * k + 8 * smaller(k, 2.5) + 9 * smaller(1, x) + 10 * smaller(0.4, x) +
+                            11 * smaller(k, 1) + 12 * smaller(2, k) + 13 * smaller(x * x, k);
+    CHECK(f == doctest::Approx(expected).epsilon(1e-14));
+    CHECK(Trace<double>(extremes, Eigen::VectorXd::Constant(1, 0.4)).record({1, r}) == doctest::Approx(f).epsilon(1e-14));
+  }
   // k / 2 is a division of numbers, not of integers.
   const auto half = []<class S>(Sampler<S>& draw, const Vector<S>&) -> S { return draw(Bernoulli(1.0)) / 2; };
   CHECK(run(half, Eigen::VectorXd::Ones(1), {}) == 0.5);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <limits>
 #include <sstream>
 #include <string>
@@ -27,6 +28,8 @@ struct CategoricalView {
   std::int64_t size, stride;
   double total = 0;  ///< unless there is a bound
   double bound = 0;  ///< of the weights, if draws are proposed; else 0
+  const double* cumulative =
+      nullptr;  ///< sums of the first 1, ..., K weights, of which the last label may be drawn: for many draws
 
   static constexpr std::string_view name = "Categorical";
   int parameter_count() const { return static_cast<int>(size); }
@@ -51,7 +54,7 @@ struct CategoricalView {
   }
   double sum() const { return bound == 0 ? total : added(); }
   /// Proposals look at few of the weights: the others are not checked.
-  bool valid() const { return bound == 0 ? problem().empty() : size > 0; }
+  bool valid() const { return bound == 0 ? cumulative || problem().empty() : size > 0; }
   std::string problem() const {
     if (size == 0) return "no probabilities";
     const double most = bound == 0 ? std::numeric_limits<double>::max() : bound;
@@ -90,7 +93,24 @@ struct CategoricalView {
     for (std::int64_t j = size - 1; j > std::max<std::int64_t>(k, -1); --j) above += weight(j) / all;
     return above;
   }
-  std::int64_t quantile(double u) const { return bound == 0 ? inverted(u) : proposed(u); }
+  /// Makes draws by inversion cost log K from now on: `sums` get the sums of the first weights, and must live as long. For valid
+  /// weights.
+  void sum_up(std::vector<double>& sums) {
+    sums.clear();
+    double sum = 0;
+    std::int64_t last = 0;
+    for (std::int64_t k = 0; k < size; ++k) {
+      if (weight(k) > 0) last = k;
+      sums.push_back(sum += weight(k));
+    }
+    // Rounding must not carry a draw past the last label of positive probability.
+    std::fill(sums.begin() + last, sums.end(), std::numeric_limits<double>::infinity());
+    cumulative = sums.data();
+  }
+  std::int64_t quantile(double u) const {
+    if (cumulative) return std::upper_bound(cumulative, cumulative + size, u * total) - cumulative;
+    return bound == 0 ? inverted(u) : proposed(u);
+  }
   std::int64_t inverted(double u) const {
     double left = u * sum();
     std::int64_t last = 0;
@@ -121,6 +141,7 @@ struct CategoricalView {
     for (double& o : out) o = 0;
     out[static_cast<std::size_t>(k)] = 1 / p(k);
   }
+  std::pair<std::size_t, double> only_score(std::int64_t k) const { return {static_cast<std::size_t>(k), 1 / p(k)}; }
   double mean() const {
     const double all = sum();
     double mean = 0;
@@ -224,6 +245,13 @@ struct CategoricalView {
 template <class S>
 CategoricalView(const Vector<S>&) -> CategoricalView<ValueOf<S>>;
 
+/// n independent draws from one law. draw(Repeated) gives a std::vector of n draws, each a site of its own.
+template <class L>
+struct Repeated {
+  L law;
+  std::size_t n;
+};
+
 /// Categorical(weights): k with probability weights[k] / sum(weights), weights >= 0. `weights` given as an lvalue is
 /// referred to, not copied: it must outlive the law.
 template <class S>
@@ -243,6 +271,14 @@ class Categorical {
   /// Throws InvalidArgument for a bound out of range; a draw that meets a weight out of range throws Error.
   static Categorical weights(const Vector<S>& weights, double bound) { return Categorical(weights).bounded(bound); }
   static Categorical weights(Vector<S>&& weights, double bound) { return Categorical(std::move(weights)).bounded(bound); }
+
+  /// n labels: draw(Categorical(w).repeated(n)) is n times draw(Categorical(w)), but looks at all K weights once instead of n
+  /// times, and at log K of them (by proposals: bound / mean weight) a label. Throws InvalidArgument if n < 0.
+  template <std::integral I>
+  Repeated<Categorical> repeated(I n) const {
+    if (std::cmp_less(n, 0)) throw InvalidArgument("Categorical: " + outside("repeated", static_cast<double>(n), "[0, infinity)"));
+    return {*this, static_cast<std::size_t>(n)};
+  }
 
   const Vector<S>& weights() const { return borrowed_ ? *borrowed_ : owned_; }
   auto plain() const {

@@ -43,6 +43,7 @@
 //   double log_pmf(k) const;                     // log P(X = k), also where P underflows; default: log of pmf
 //   double survival(k) const;                    // P(X > k) without cancellation; default: 1 - cdf(k)
 //   void score(k, out) const;                    // d log pmf(k) / d parameter j; default: from cdf_derivative
+//   std::pair<std::size_t, double> only_score(k) const;   // where and what it is, if all its other entries are 0
 //   void up_rate(k, out), down_rate(k, out);     // the two rates above in closed form (default: the quotients)
 //   double mixture() const;                      // alpha of least variance; default 1/2
 //   bool boundary() const;                       // some outcome in the support has probability 0 at these parameters

@@ -22,6 +22,7 @@ struct CompareOptions {
   double confidence = 0.95;
   std::size_t max_draws = std::size_t{1} << 24;
   std::uint64_t diagnose_paths = 0;  ///< paths for the diagnostics of the program (see diagnose_replays); 0: none
+  LoopOptions loops{};               ///< how replays and recordings use the loops of draw.iterate
 };
 
 /// Runs each estimator and judges it. One that refuses the program appears with the reason. After an interruption (see

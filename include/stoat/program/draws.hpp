@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include <stoat/program/block.hpp>
 #include <stoat/program/compound.hpp>
@@ -11,8 +12,8 @@
 
 namespace stoat {
 
-/// The draws that Sampler<S> offers. D is the sampler; it has draw(law, uniform) for one number, block(law) and columns(weights)
-/// for many.
+/// The draws that Sampler<S> offers. D is the sampler; it has draw(law, uniform) for one number, block(law), columns(weights) and
+/// repeated(law, n) for many.
 template <class D, class S>
 class Draws : public CompoundDraws<D, S> {
  public:
@@ -43,6 +44,11 @@ class Draws : public CompoundDraws<D, S> {
   template <class U>
   DiscreteBlock<S, 1> operator()(const Categorical<Matrix<U>>& law) {
     return self().columns(law.weights());
+  }
+  /// Many draws from one law, as integers to index with and count, or as numbers in arithmetic.
+  template <class U>
+  std::vector<Discrete<S>> operator()(const Repeated<Categorical<U>>& law) {
+    return self().repeated(law.law, law.n);
   }
   /// A label and its unit vector.
   template <class U>

@@ -47,7 +47,7 @@ struct LoopOptions {
   /// one is recorded in segments, and once more in the sweep, one segment at a time (see segments.hpp): memory then holds one of
   /// them and the states between them, up to the square root of what all of them would take. A state's variables must be visible:
   /// members of structs without constructors, of containers, or what a member variables(f) calls f for. ScoreFunction, LeaveOneOut,
-  /// StraightThrough and SmoothedDerivative can do this; others throw Refusal once a loop takes more.
+  /// StochasticDerivative, StraightThrough and SmoothedDerivative can do this; others throw Refusal once a loop takes more.
   std::size_t recording = 0;
 
   static bool by_default();

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <type_traits>
+#include <vector>
 
 #include <stoat/program/block.hpp>
 #include <stoat/program/changes.hpp>
@@ -193,6 +194,17 @@ class Sampler : public SamplerBase,
                 out[j] = static_cast<S>(k);
               }
             })};
+  }
+
+  template <class L>
+  std::vector<Discrete<S>> repeated(const L& law, std::size_t n) {
+    std::vector<Discrete<S>> drawn;
+    drawn.reserve(n);
+    decide_repeated(law.plain(), n, [&](std::int64_t k) {
+      if constexpr (is_dual<S>) this->offer(law, site_, k);
+      drawn.emplace_back(k);
+    });
+    return drawn;
   }
 
   S cost_ = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -162,7 +163,22 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
     forgotten_ = {};
     costs_.clear();
     again_ = false;
+    seen_ = nullptr;
     restart(plan);
+  }
+  /// From now on seen(first, end) is called for all sites in their order, while they are at hand, with the tangents of what is
+  /// recorded: before a segment is forgotten, and in look(). Those of what is recorded now are known.
+  void see(detail::SiteRule seen) {
+    seen_ = std::move(seen);
+    unseen_ = 0;
+    looked_ = tape_->mark();
+  }
+  void look() {
+    tape_->clear_tangents(looked_);
+    for (std::size_t i = 0; i < active_; ++i) std::copy(moving_[i].begin(), moving_[i].end(), tape_->tangents()[first_ + i]);
+    tape_->forward(looked_);
+    if (unseen_ < site_) seen_(unseen_, site_);
+    unseen_ = site_;
   }
 
   /// A cost that was added when so many sites had been drawn, and what all up to it came to.
@@ -383,6 +399,35 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
     }
     return {*this, first, Vector<S>::on_tape(values, record_edges(log_.size() - labels.size()), n, 1)};
   }
+  /// Labels of one law: their sites share it, and its parameters.
+  template <class L>
+  std::vector<Discrete<S>> repeated(const L& law, std::size_t n) {
+    std::vector<Discrete<S>> drawn;
+    drawn.reserve(n);
+    if (mode_ == Outcomes::means || mode_ == Outcomes::relaxed) {
+      for (; n > 0; --n) drawn.push_back(draw(law, [this] { return this->uniform(); }));
+      return drawn;
+    }
+    const std::size_t begin = log_.size();
+    Site s;
+    decide_repeated(law.plain(), n, [&](std::int64_t k) {
+      s.outcome = k;
+      log_.push_back(s);
+      drawn.emplace_back(*this, site_, k);
+    });
+    const auto p = on_this_tape(law);
+    using P = std::remove_cvref_t<decltype(law.plain())>;
+    const void* const shared = keep(P(p));
+    const auto first = static_cast<std::uint32_t>(parameters_.size());
+    if (p.active())
+      for (Eigen::Index j = 0; j < p.size(); ++j) parameters_.push_back(p.first() + static_cast<Index>(j));
+    for (Site& t : std::span(log_).subspan(begin)) {
+      t.law = &detail::LawTable<P>::table;
+      t.plain = shared;
+      t.first = first, t.count = static_cast<std::uint32_t>(parameters_.size()) - first;
+    }
+    return drawn;
+  }
   /// The outcome of a site as a variable, or as one for each label.
   void use_node(Site& s) {
     if (s.spare) [[unlikely]]
@@ -565,7 +610,7 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
     blocks_ = 0;
     gaps_.clear();
     mind_gaps();
-    next_ = nodes_ = 0;
+    next_ = nodes_ = active_ = 0;
     in_segment_ = false;
     tape_->watch(&site_);
   }
@@ -585,8 +630,8 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
     if (recorded_bytes() < bytes) return false;
     if (!segments_)
       throw Refusal("a loop takes more than LoopOptions::recording = " + std::to_string(most_bytes_) + " bytes " + this->where() +
-                    "; recorded in segments it can be by ScoreFunction, LeaveOneOut, StraightThrough and SmoothedDerivative: take "
-                    "one of them, or set recording = 0");
+                    "; recorded in segments it can be by ScoreFunction, LeaveOneOut, StochasticDerivative, StraightThrough and "
+                    "SmoothedDerivative: take one of them, or set recording = 0");
     return true;
   }
   /// What draws before a loop come to is recorded now: a body that asked for it first would do so in each of its segments.
@@ -656,6 +701,25 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
   /// Makes the present state a checkpoint.
   template <class State>
   void keep(LoopRun<State>& loop, State& state) {
+    if (seen_) {
+      look();
+      moving_.clear();
+      const auto take = [this](Index index) {
+        auto& lanes = moving_.emplace_back();
+        std::copy_n(tape_->tangents()[index], lanes.size(), lanes.begin());
+      };
+      const auto tangents = [&](const auto& x) {
+        if (!x.active()) return;
+        if constexpr (DenseLike<decltype(x)>) {
+          for (Eigen::Index j = 0; j < x.cols(); ++j)
+            for (Eigen::Index i = 0; i < x.rows(); ++i) take(x(i, j).index());
+        } else {
+          take(x.index());
+        }
+      };
+      detail::each_variable(state, tangents);
+      tangents(cost_);
+    }
     if (!loop.known) {
       loop.known = true;
       Segmented fresh;
@@ -694,6 +758,7 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
     cost_ = start.cost;
     active_ = start.active;
     first_ = active_ > 0 ? tape_->inputs(active_) : 0;
+    looked_ = segmented.before.tape;
     Index index = first_;
     const T* value = start.values.data();
     const auto renew = [&](auto& x) {
@@ -813,7 +878,11 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
   std::size_t nodes_ = 0;           ///< sites whose outcomes are on the tape, if they are to be variables
   Index first_ = 0;                 ///< variables of the state that the present segment started from ...
   std::size_t active_ = 0;          ///< ... and how many
-  bool again_ = false;              ///< the run is recorded once more
+  detail::SiteRule seen_;
+  std::size_t unseen_ = 0;                             ///< the first site that it was not called for
+  typename Tape<T>::Mark looked_{};                    ///< up to where tangents are known
+  std::vector<std::array<T, Tape<T>::lanes>> moving_;  ///< tangents of the state that the present segment started from
+  bool again_ = false;                                 ///< the run is recorded once more
   std::size_t target_ = 0;
   std::vector<T> adjoint_;
   detail::SiteRule rule_;

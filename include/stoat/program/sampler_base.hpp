@@ -165,6 +165,21 @@ class SamplerBase {
     }
     restart_words();
   }
+  /// Decides n sites from here on that have one law of labels, and goes on after them. visit(k) is called for each, before the
+  /// next.
+  template <class L, class Visit>
+  void decide_repeated(L law, std::size_t n, const Visit& visit) {
+    if (law.bound == 0 && site_ + n > repeated_) {
+      if (!valid(law)) [[unlikely]]
+        complain(L::name, law);
+      law.sum_up(sums_);
+    }
+    for (; n > 0; --n) {
+      const std::int64_t k = decide(law, [this] { return this->uniform(); });
+      visit(k);
+      visited(k);
+    }
+  }
   template <class L>
   static bool valid(const L& law) {
     if constexpr (requires { law.valid(); }) return law.valid();
@@ -315,6 +330,7 @@ class SamplerBase {
   unsigned word_used_ = 4;
   bool noisy_ = false;
   Words words_{};
+  std::vector<double> sums_;                                 ///< of the weights of labels
   std::unordered_map<std::uint64_t, std::uint32_t> labels_;  ///< how often each was used since the last skip
 
   detail::LoopLog loops_;

@@ -48,6 +48,7 @@ struct SiteLaw {
   double (*survival)(const void*, std::int64_t);
   std::int64_t (*quantile)(const void*, double);
   void (*score)(const void*, std::int64_t, std::span<double>);
+  Weight (*only_score)(const void*, std::int64_t);  ///< its one entry that is not 0; null if there may be others
   void (*pmf_derivative)(const void*, std::int64_t, std::span<double>);
   void (*smoothed)(const void*, std::int64_t, double alpha, std::span<double>);
   double (*mean)(const void*);                                                          ///< null if the law has none
@@ -92,6 +93,15 @@ struct LawTable {
     if constexpr (has_weak_derivative) return stoat::weak_derivative(law(p), static_cast<int>(j), k, u);
     else return {};
   }
+  static constexpr bool has_only_score = requires(const L& l) { l.only_score(0); };
+  static Weight only_score(const void* p, std::int64_t k) {
+    if constexpr (has_only_score) {
+      const auto [j, value] = law(p).only_score(k);
+      return {static_cast<std::uint32_t>(j), value};
+    } else {
+      return {};
+    }
+  }
   static void mean_derivative(const void* p, std::span<double> out) {
     if constexpr (requires { law(p).mean_derivative(out); }) law(p).mean_derivative(out);
   }
@@ -130,6 +140,7 @@ struct LawTable {
       .survival = [](const void* p, std::int64_t k) -> double { return stoat::survival(law(p), k); },
       .quantile = [](const void* p, double u) -> std::int64_t { return stoat::quantile(law(p), u); },
       .score = [](const void* p, std::int64_t k, std::span<double> out) { stoat::score(law(p), k, out); },
+      .only_score = has_only_score ? &only_score : nullptr,
       .pmf_derivative = &pmf_derivative,
       .smoothed = [](const void* p, std::int64_t k, double alpha,
                      std::span<double> out) { smoothed_derivative(law(p), k, alpha, out, scratch(out.size())); },
@@ -151,7 +162,7 @@ struct Site {
   const SiteLaw* law = nullptr;
   const void* plain = nullptr;  ///< the plain law, in the tape's arena
   std::int64_t outcome = 0;
-  std::uint32_t first = 0, count = 0;  ///< its parameters among Recording::parameters
+  std::uint32_t first = 0, count = 0;  ///< its parameters among Recording::parameters; draws that repeat a law share them
   Index mean = 0;                      ///< in a mean-field run: the mean as variables of its own, from here on ...
   std::uint32_t means = 0;             ///< ... so many; 0 where it does not depend on theta
   std::uint32_t block = 0;             ///< number of the block of draws that it came with, from 1 on; 0 if drawn alone

@@ -40,6 +40,9 @@ concept EdgeRule = requires(const F& f, const Site& site, std::span<double> out)
 template <class T>
 class Trace {
  public:
+  /// Up to four directions in theta, one a column.
+  using Directions = Eigen::Matrix<T, Eigen::Dynamic, 4>;
+
   /// max_draws: most draws of one run before it is taken to be endless.
   Trace(Program<T> program, const Eigen::VectorX<T>& theta, std::size_t max_draws = std::size_t{1} << 24);
 
@@ -70,6 +73,11 @@ class Trace {
   /// The same, but if LoopOptions::recording says so, loops of draw.iterate in segments (see segments.hpp). What is to be done at
   /// sites then goes through visit_sites(), or open().
   T record_in_segments(const RunKey& key, Outcomes outcomes = Outcomes::variables);
+  /// Records the baseline run again, forced to its outcomes, in segments likewise. visit(first, end) is called for all sites in
+  /// their order, while they are at hand, with the tangents of their parameters as after tangents(directions).
+  void record_in_segments(Outcomes outcomes, const Directions& directions, const detail::SiteRule& visit);
+  /// True if LoopOptions::recording asks for recordings in segments.
+  bool segments() const { return loop_options_.recording > 0; }
   /// The same with coins and labels relaxed.
   T record(const RunKey& key, Relaxation<T>& relaxation);
   /// Records the baseline run again, forced to its outcomes, with coins and labels relaxed. Returns the cost of the recording.
@@ -152,10 +160,8 @@ class Trace {
   void begin_sweep();
   void seed_cost(T a) { tape_.adjoints()[cost_index_] += a; }
   /// Seeds parameter j of the law of a site.
-  void seed(std::size_t site, std::uint32_t j, T a) {
-    const Site& s = this->site(site);
-    tape_.adjoints()[recorder_.parameters()[s.first + j]] += a;
-  }
+  void seed(std::size_t site, std::uint32_t j, T a) { seed(this->site(site), j, a); }
+  void seed(const Site& s, std::uint32_t j, T a) { tape_.adjoints()[recorder_.parameters()[s.first + j]] += a; }
   /// Seeds a variable of the recording.
   void seed(const Var<T>& x, T a) { tape_.adjoints()[x.index()] += a; }
   /// After tangents(): that of a variable of the recording along the first direction.
@@ -187,7 +193,7 @@ class Trace {
 
   /// d_c of every parameter of every site at once, along up to four directions in theta (columns): with at most four
   /// parameters these are the unit vectors and the tangents are exact partial derivatives.
-  void tangents(const Eigen::Matrix<T, Eigen::Dynamic, 4>& directions);
+  void tangents(const Directions& directions);
   /// After tangents(): Euclidean norm of the sum of w d_c parameter over these weights of a site.
   double importance(std::size_t site, std::span<const Weight> weights) const;
   /// True if a CUT sweep seeded with these weights at a site alone moves any component of theta. Throws Refusal where a loop in
@@ -243,7 +249,14 @@ class Trace {
   /// The change of a coin without a rerun, if that is possible.
   std::optional<T> quick_change(std::size_t site, std::int64_t outcome, bool chances);
   T rerun(std::size_t site, std::int64_t outcome, bool chances);
-  void record_plan(const DrawPlan& plan, Outcomes outcomes, Relaxation<T>* relaxation = nullptr, bool segments = false);
+  /// What is to be done at sites while a run is recorded.
+  struct Look {
+    const Directions& directions;
+    const detail::SiteRule& visit;
+  };
+  void record_plan(const DrawPlan& plan, Outcomes outcomes, Relaxation<T>* relaxation = nullptr, bool segments = false,
+                   const Look* look = nullptr);
+  void seed_tangents(const Directions& directions);
   /// Records the run once more, in the same places: all but the loops in segments, of which that of number `target` is swept.
   void record_again(std::size_t target, std::vector<T> adjoint);
   /// The reverse sweep of a recording in segments.

@@ -227,10 +227,14 @@ class Tape {
 
   /// Tangents in `lanes` directions at once: clear, seed inputs, forward(). A block without a Forward gives its outputs
   /// the tangent 1 in every lane ("may move").
-  void clear_tangents();
+  void clear_tangents() { clear_tangents(Mark{.next = 0}); }
+  /// The same for what was recorded after the mark.
+  void clear_tangents(const Mark& from);
   Lanes* tangents() { return tangents_; }
   const Lanes* tangents() const { return tangents_; }
-  void forward();
+  void forward() { forward(Mark{}); }
+  /// The same from the mark on: what was recorded before it has its tangents.
+  void forward(const Mark& from);
 
  private:
   enum Count : std::uint8_t {};  // not a character type, which could be anything's bytes
