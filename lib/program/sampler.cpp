@@ -110,6 +110,13 @@ void SamplerBase::leave_loop() {
   ++loop_;
 }
 
+void SamplerBase::new_boundary(std::size_t step) {
+  if (plan_.loops) return follow(step == steps_);
+  boundary_ = boundaries_++;
+  if (plan_.forget) outcomes_.clear(), loops_.marks.clear();
+  loops_.marks.push_back({site_, costs_added_, labels_used_});
+}
+
 void SamplerBase::follow(bool end) {
   const auto& [loops, marks] = *plan_.loops;
   if (fresh_) keep_fresh_keys();

@@ -292,7 +292,6 @@ TEST_CASE("labels of one law: those of single draws, with their estimates") {
 TEST_CASE("replays of labels of one law, some of them standing for all") {
   const Eigen::Vector3d theta(0.3, -0.4, 0.6);
   const Exact truth = enumerate(indices, theta);
-  CHECK(truth.gradient.minCoeff() < -0.1);
   for (const AnyEstimator& e :
        {AnyEstimator(StochasticDerivative{1}), AnyEstimator(StochasticDerivative{2, SiteChoice::uniform}),
         AnyEstimator(StochasticDerivative{100}), AnyEstimator(DebiasedSurrogate{2}), AnyEstimator(ScoreFunction{}),
@@ -301,7 +300,7 @@ TEST_CASE("replays of labels of one law, some of them standing for all") {
     const Estimate a = estimate(indices, theta, e, {.samples = 10'000, .seed = 9});
     // Five standard errors: a false alarm in 500 000 for each estimator.
     CHECK(((a.gradient - truth.gradient).array() / a.gradient_error.array()).abs().maxCoeff() < 5);
-    CHECK(a.gradient_error.maxCoeff() < 0.05);
+    CHECK(a.gradient_error.norm() < 0.1 * truth.gradient.norm());
   }
 }
 

@@ -96,6 +96,7 @@ class Sampler : public SamplerBase,
     const detail::StatesOf<State>* run = nullptr;
     std::size_t first = 0, end = 0;  ///< its boundaries in the run
     bool watched = false;            ///< the changed site is in it
+    bool compared = false;           ///< and it may be left
   };
   /// Enters a loop. Returns the first iteration to make.
   template <class State>
@@ -115,6 +116,7 @@ class Sampler : public SamplerBase,
       return static_cast<int>(original.steps);
     }
     loop.watched = true;
+    loop.compared = plan.rejoin;
     const auto begin = marks.begin() + static_cast<std::ptrdiff_t>(loop.first);
     const auto after = std::partition_point(begin, begin + static_cast<std::ptrdiff_t>(original.steps),
                                             [&](const detail::Mark& m) { return m.sites <= plan.changed; });
@@ -130,9 +132,11 @@ class Sampler : public SamplerBase,
   bool arrive(StateLoop<State>& loop, State& state, std::size_t step) {
     this->boundary(step);
     const DrawPlan& plan = this->plan();
-    if (loop.kept && plan.keep->has(step)) plan.keep->keep(*loop.kept, state, false);
-    if (!loop.watched || !plan.rejoin || !plan.checkpoints->has(step)) return false;
-    if (!(state == (*loop.run)[plan.checkpoints->index(step)]) || !this->may_rejoin(loop.first + step)) return false;
+    if (loop.kept && plan.keep->has(step)) [[unlikely]]
+      plan.keep->keep(*loop.kept, state, false);
+    if (!loop.compared || !plan.checkpoints->has(step)) return false;
+    if (!(state == (*loop.run)[plan.checkpoints->index(step)]) || !this->may_rejoin(loop.first + step)) [[likely]]
+      return false;
     state = loop.run->end();
     skip_to(loop.first + step, loop.end);
     return rejoined_ = true;

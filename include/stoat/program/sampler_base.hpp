@@ -261,12 +261,8 @@ class SamplerBase {
         keep_fresh_keys();
       shift_ = run->sites - site_;
       keys_end_ = run[1].sites;
-    } else if (plan_.loops) {
-      follow(step == steps_);
     } else {
-      boundary_ = boundaries_++;
-      if (plan_.forget) outcomes_.clear(), loops_.marks.clear();
-      loops_.marks.push_back({site_, costs_added_, labels_used_});
+      new_boundary(step);
     }
     boundary_key_ = key();
     restart_words();
@@ -308,6 +304,8 @@ class SamplerBase {
         complain(L::name, law);
     return k;
   }
+  /// A boundary that is none of an iteration of the run that this is a replay of.
+  void new_boundary(std::size_t step);
   /// In a replay: number and keys of the end of a loop, or of an iteration that the run did not make.
   void follow(bool end);
   /// The number of the uniform that the next site has.

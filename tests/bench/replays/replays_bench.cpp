@@ -15,6 +15,12 @@
 //   record    time of a recording / time of a run
 //   listed    of listing the alternatives with Flow::least_variance / of a run
 //   fixed     of listing those of Flow::independent / of a run
+//
+// resampling: K labels among K, one by one, against as many of one law (Categorical::repeated). Time of the former / of the latter:
+//
+//   run       of a run
+//   score     of a gradient draw of ScoreFunction
+//   replays   of a gradient draw of StochasticDerivative{4}
 #include <benchmark/benchmark.h>
 
 #include <cmath>
@@ -204,6 +210,57 @@ void categorical_sites(benchmark::State& state) {
   state.counters["fixed"] = ratio(fixed);
 }
 
+/// Particles on a line, resampled three times.
+struct Resampling {
+  int count;
+  bool repeated;
+  template <class S>
+  S operator()(Sampler<S>& draw, const Vector<S>& theta) const {
+    Vector<S> x = Vector<double>(Eigen::VectorXd::LinSpaced(count, -1, 1));
+    S cost = 0;
+    for (int t = 0; t < 3; ++t) {
+      const Vector<S> w = exp(-0.5 * square(x * theta[0] - 0.3));
+      cost += log(sum(w));
+      std::vector<Discrete<S>> ancestor;
+      if (repeated) ancestor = draw(Categorical(w).repeated(count));
+      else
+        for (int k = 0; k < count; ++k) ancestor.push_back(draw(Categorical(w)));
+      x = Vector<S>::generate(count, [&](Eigen::Index k) { return x[ancestor[static_cast<std::size_t>(k)].value()] * theta[0]; });
+    }
+    return cost;
+  }
+};
+
+void resampling(benchmark::State& state) {
+  const int count = static_cast<int>(state.range(0));
+  Trace<double> single(Resampling{count, false}, one(0.9)), repeated(Resampling{count, true}, one(0.9));
+  const ScoreFunction score{};
+  const StochasticDerivative replays{4};
+  GradientDraw out{0, Eigen::VectorXd::Zero(1)};
+  std::clock_t time[3][2] = {};
+  std::uint64_t r = 0;
+  for (auto _ : state) {
+    const SampleContext context{.seed = 1, .index = r++};
+    int which = 0;
+    for (Trace<double>* const trace : {&single, &repeated}) {
+      const auto timed = [&](int what, const auto& work) {
+        const std::clock_t start = std::clock();
+        work();
+        time[what][which] += std::clock() - start;
+      };
+      timed(0, [&] { benchmark::DoNotOptimize(trace->run(context.key())); });
+      timed(1, [&] { score.sample(*trace, context, out); });
+      timed(2, [&] { replays.sample(*trace, context, out); });
+      ++which;
+    }
+  }
+  const auto ratio = [](const std::clock_t(&t)[2]) { return static_cast<double>(t[0]) / static_cast<double>(t[1]); };
+  state.counters["run"] = ratio(time[0]);
+  state.counters["score"] = ratio(time[1]);
+  state.counters["replays"] = ratio(time[2]);
+}
+
+BENCHMARK(resampling)->Arg(10)->Arg(100)->Arg(1000)->Unit(benchmark::kMillisecond);
 BENCHMARK(flow_moments)->Arg(4)->Arg(16)->Arg(64)->Arg(256)->Arg(1024);
 BENCHMARK(categorical_sites)->Arg(16)->Arg(64)->Arg(256)->Unit(benchmark::kMillisecond);
 
