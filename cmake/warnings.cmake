@@ -16,3 +16,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
     target_compile_options(stoat_warnings INTERFACE -Wno-stringop-overflow -Wno-array-bounds)
   endif()
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # How much g++ allocates before it looks for garbage of its own (kB): a tenth less time, a tenth more memory.
+  target_compile_options(stoat_warnings INTERFACE --param=ggc-min-heapsize=1000000)
+endif()

@@ -1,17 +1,16 @@
 #!/bin/sh
 # sh tests/run.sh [release|asan|clang|dev|tsan]: installs what is missing, builds everything and runs all tests. The default is
-# release, in build/; the others build into build-asan/ and so on. With CI=true warnings are errors. ADOL-C and Sacado, whose
-# gradients the benchmark of the tape is checked against, are installed too. Tests of some minutes are left out: ctest --test-dir
-# build -L slow. tsan builds and runs those tests of the driver that start threads, with ThreadSanitizer.
+# release, in build/; the others build into build-asan/ and so on. With CI=true warnings are errors. Benchmarks and tests of some
+# minutes are left out: ctest --test-dir build -L slow. tsan builds and runs those tests of the driver that start threads, with
+# ThreadSanitizer.
 set -eu
 cd "$(dirname "$0")/.."
 
 preset=${1:-release}
-peers="libadolc-dev libtrilinos-sacado-dev libtrilinos-kokkos-dev"
 case $preset in
-  release) sh cmake/setup.sh $peers; build=build ;;
-  dev | asan) sh cmake/setup.sh $peers; build=build-$preset ;;
-  clang) sh cmake/setup.sh clang libomp-dev $peers; build=build-clang ;;
+  release) sh cmake/setup.sh; build=build ;;
+  dev | asan) sh cmake/setup.sh; build=build-$preset ;;
+  clang) sh cmake/setup.sh clang libomp-dev; build=build-clang ;;
   tsan) sh cmake/setup.sh clang libclang-rt-14-dev libomp-dev; build=build-tsan ;;
   *) echo "usage: sh tests/run.sh [release|asan|clang|dev|tsan]" >&2; exit 2 ;;
 esac

@@ -2,7 +2,11 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <optional>
+#include <string>
+#include <tuple>
 #include <type_traits>
 #include <vector>
 
@@ -58,9 +62,54 @@ Eigen::VectorXd at(const std::vector<double>& p) {
   return Eigen::Map<const Eigen::VectorXd>(p.data(), static_cast<Eigen::Index>(p.size()));
 }
 
-/// visit(make, row) for every law of one number; make(Vector<S>) is the law at these parameters.
-template <class Visit>
-void each_law(Visit&& visit) {
+/// A law of one number with its type forgotten, so that a test is compiled once and not once for every law.
+template <class S>
+struct Law {
+  std::string name;
+  std::optional<S> mean;  ///< of those laws that state it
+  std::function<S(const S&)> cdf, survival, log_density, quantile, upper_quantile;
+  std::function<S(Generator&)> draw;
+};
+
+/// make(Vector<S>) is the law at these parameters, for the scalars of the drivers.
+class Make {
+ public:
+  template <class M>
+    requires(!std::same_as<M, Make>)
+  Make(M make)
+      : forms_(form<double>(make), form<float>(make), form<D>(make), form<V>(make), form<Var<D>>(make),
+               form<Var<Dual<double, 4>>>(make)) {}
+  template <class S>
+  Law<S> operator()(const Vector<S>& parameters) const {
+    return std::get<Form<S>>(forms_)(parameters);
+  }
+
+ private:
+  template <class S>
+  using Form = std::function<Law<S>(const Vector<S>&)>;
+  template <class S, class M>
+  static Form<S> form(const M& make) {
+    return [make](const Vector<S>& parameters) {
+      const auto law = make(parameters);
+      Law<S> l;
+      l.name = law.name;
+      l.draw = [law](Generator& generator) -> S { return law.draw(generator); };
+      if constexpr (requires { law.mean(); }) l.mean = law.mean();
+      if constexpr (!std::same_as<S, float> && !std::same_as<S, Var<D>>) {  // those are for draws
+        l.cdf = [law](const S& x) -> S { return law.cdf(x); };
+        l.survival = [law](const S& x) -> S { return law.survival(x); };
+        l.log_density = [law](const S& x) -> S { return law.log_density(x); };
+        l.quantile = [law](const S& p) -> S { return law.quantile(p); };
+        l.upper_quantile = [law](const S& p) -> S { return law.upper_quantile(p); };
+      }
+      return l;
+    };
+  }
+  std::tuple<Form<double>, Form<float>, Form<D>, Form<V>, Form<Var<D>>, Form<Var<Dual<double, 4>>>> forms_;
+};
+
+/// visit(make, row) for every law of one number.
+void each_law(const std::function<void(const Make&, const Row&)>& visit) {
   visit([](const auto& t) { return Normal(t[0], t[1]); }, Row{Path::smooth, 0, true, {at({0.7, 1.3})}});
   visit([](const auto& t) { return LogNormal(t[0], t[1]); }, Row{Path::smooth, 0, true, {at({-0.2, 0.6})}});
   visit([](const auto& t) { return Uniform(t[0], t[1]); }, Row{Path::smooth, 0.02, false, {at({-0.5, 1.5})}});
@@ -116,7 +165,7 @@ const std::vector<double> probabilities = {1e-6, 0.02, 0.4, 0.55, 0.9, 1 - 1e-4}
 }  // namespace
 
 TEST_CASE("tails, densities and quantiles are differentiable in parameters and argument") {
-  each_law([](auto make, const Row& row) {
+  each_law([](const Make& make, const Row& row) {
     for (const Eigen::VectorXd& parameters : row.parameters)
       for (const double p : probabilities) {
         const auto law = make(Vector<double>(parameters));
@@ -129,7 +178,7 @@ TEST_CASE("tails, densities and quantiles are differentiable in parameters and a
         const auto at = [&](auto f, double argument, double step) {
           centre << parameters, argument;
           unit << unit_of(parameters), step;
-          return scaled(centre, unit, [=](const auto& t) { return f(make(t.head(n)), t[n]); });
+          return scaled(centre, unit, [=]<class S>(const Vector<S>& t) -> S { return f(make(Vector<S>(t.head(n))), S(t[n])); });
         };
         const Eigen::VectorXd zero = Eigen::VectorXd::Zero(n + 1);
         const auto check = [&](auto f, double argument, double step) {
@@ -162,14 +211,11 @@ TEST_CASE("Student's law at its centre, where its formulas meet") {
 }
 
 TEST_CASE("means are differentiable") {
-  each_law([](auto make, const Row& row) {
+  each_law([](const Make& make, const Row& row) {
     for (const Eigen::VectorXd& parameters : row.parameters) {
-      const auto mean = [&](const auto& t) {
-        if constexpr (requires { make(t).mean(); }) return make(t).mean();
-        else return t[0];
-      };
-      const double m = mean(Vector<double>(parameters));
-      if (std::isfinite(m)) CHECK(gradient_check(mean, parameters));
+      const auto mean = [&]<class S>(const Vector<S>& t) -> S { return *make(t).mean; };
+      const Law<double> law = make(Vector<double>(parameters));
+      if (law.mean && std::isfinite(*law.mean)) CHECK(gradient_check(mean, parameters));
     }
   });
 }
@@ -193,11 +239,11 @@ TEST_CASE("draws are the same number in every scalar") {
       if (run == 0) CHECK(std::isfinite(narrow));
     }
   };
-  each_law([&](auto make, const Row& row) {
+  each_law([&](const Make& make, const Row& row) {
     for (const Eigen::VectorXd& parameters : row.parameters) {
       CAPTURE(make(Vector<double>(parameters)).name);
       CAPTURE(parameters.transpose());
-      same([&](const auto& t, Generator& generator) { return make(t).draw(generator); }, parameters);
+      same([&]<class S>(const Vector<S>& t, Generator& generator) -> S { return make(t).draw(generator); }, parameters);
     }
   });
   same([](const auto& t, Generator& generator) { return Dirichlet(t).draw(generator)[1]; }, Eigen::Vector3d(0.01, 1.3, 7));
@@ -206,7 +252,7 @@ TEST_CASE("draws are the same number in every scalar") {
 }
 
 TEST_CASE("draws move with the parameters as they should, to second order") {
-  each_law([](auto make, const Row& row) {
+  each_law([](const Make& make, const Row& row) {
     if (row.path == Path::composed) return;
     for (const Eigen::VectorXd& parameters : row.parameters)
       for (std::uint64_t run = 0; run < 12; ++run) {
@@ -215,7 +261,7 @@ TEST_CASE("draws move with the parameters as they should, to second order") {
         CAPTURE(parameters.transpose());
         CAPTURE(run);
         const Eigen::VectorXd zero = Eigen::VectorXd::Zero(parameters.size());
-        const auto draw = scaled(parameters, unit_of(parameters), [&](const auto& t) {
+        const auto draw = scaled(parameters, unit_of(parameters), [&]<class S>(const Vector<S>& t) -> S {
           Generator generator({.seed = 21, .run = run});
           return make(t).draw(generator);
         });
@@ -229,7 +275,7 @@ TEST_CASE("draws move with the parameters as they should, to second order") {
           const bool upper = law.cdf(x) > 0.5;
           const auto tail = [&](const auto& l, const auto& at) { return upper ? l.survival(at) : l.cdf(at); };
           const Eigen::VectorXd slope = value_and_gradient(draw, zero).second;
-          const auto moved = scaled(parameters, unit_of(parameters), [&](const auto& t) { return tail(make(t), x); });
+          const auto moved = scaled(parameters, unit_of(parameters), [&](const Vector<double>& t) { return tail(make(t), x); });
           for (Eigen::Index j = 0; j < zero.size(); ++j) {
             const double dF =
                 difference([&](double s) { return moved(Vector<double>(s * Eigen::VectorXd::Unit(zero.size(), j))); }, 0, 0.05);
@@ -239,8 +285,9 @@ TEST_CASE("draws move with the parameters as they should, to second order") {
           }
           // The quantile at the tail's probability is the same function of the parameters.
           const double p = tail(law, x);
-          const auto quantile = scaled(parameters, unit_of(parameters),
-                                       [&](const auto& t) { return upper ? make(t).upper_quantile(p) : make(t).quantile(p); });
+          const auto quantile = scaled(parameters, unit_of(parameters), [&]<class S>(const Vector<S>& t) -> S {
+            return upper ? make(t).upper_quantile(p) : make(t).quantile(p);
+          });
           const Eigen::MatrixXd h = hessian(draw, zero), expected = hessian(quantile, zero);
           CHECK_MESSAGE((h - expected).cwiseAbs().maxCoeff() <= 1e-8 * expected.cwiseAbs().maxCoeff(), h, "\nagainst\n", expected);
         }
@@ -332,12 +379,12 @@ void check_expectations(const Eigen::VectorXd& parameters, Sample&& sample) {
 }  // namespace
 
 TEST_CASE("the derivative of an expectation is the expectation along the path") {
-  each_law([](auto make, const Row& row) {
+  each_law([](const Make& make, const Row& row) {
     if (!row.fixed_support) return;
     const Eigen::VectorXd& parameters = row.parameters[row.parameters.size() / 2];
     CAPTURE(make(Vector<double>(parameters)).name);
     check_expectations(parameters, [&](const Vector<V>& t, Generator& generator) {
-      const auto law = make(t);
+      const Law<V> law = make(t);
       const V x = law.draw(generator);
       return std::pair<V, V>(x, law.log_density(x.value()));
     });
