@@ -1,6 +1,5 @@
 # cmake/docs.cmake: the target `manual` makes the HTML manual of README, guide and headers in <build>/manual/html, where Doxygen is
-# found. It fails if a public type, function, concept or enumeration has no description. (What a law or an estimator must have is
-# described where its concept is, fields where their names do not say it.)
+# found. It fails if a public type, concept or enumeration has no description, or, where Python is found, a field of one (see fields.py).
 if(CMAKE_SCRIPT_MODE_FILE)
   execute_process(COMMAND ${DOXYGEN} ${DOXYFILE} RESULT_VARIABLE status)
   if(NOT status EQUAL 0)
@@ -12,14 +11,23 @@ if(CMAKE_SCRIPT_MODE_FILE)
     list(JOIN lines "\n" lines)
     message(FATAL_ERROR "no description:\n${lines}")
   endif()
+  if(PYTHON)
+    execute_process(COMMAND ${PYTHON} ${CMAKE_CURRENT_LIST_DIR}/fields.py ${LOG} RESULT_VARIABLE status OUTPUT_VARIABLE fields)
+    if(NOT status EQUAL 0)
+      message(FATAL_ERROR "no description of fields:\n${fields}")
+    endif()
+  endif()
   return()
 endif()
 
 find_package(Doxygen QUIET)
+find_program(STOAT_PYTHON python3)
+mark_as_advanced(STOAT_PYTHON)
 if(DOXYGEN_FOUND)
   file(GLOB STOAT_GUIDE RELATIVE ${PROJECT_SOURCE_DIR}/examples/guide CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/guide/*.md)
   list(JOIN STOAT_GUIDE " " STOAT_GUIDE)
   configure_file(${CMAKE_CURRENT_LIST_DIR}/Doxyfile.in ${PROJECT_BINARY_DIR}/Doxyfile @ONLY)
   add_custom_target(manual COMMAND ${CMAKE_COMMAND} -DDOXYGEN=${DOXYGEN_EXECUTABLE} -DDOXYFILE=${PROJECT_BINARY_DIR}/Doxyfile
-                                   -DLOG=${PROJECT_BINARY_DIR}/manual.log -P ${CMAKE_CURRENT_LIST_FILE} VERBATIM)
+                                   -DLOG=${PROJECT_BINARY_DIR}/manual.log
+                                   $<$<BOOL:${STOAT_PYTHON}>:-DPYTHON=${STOAT_PYTHON}> -P ${CMAKE_CURRENT_LIST_FILE} VERBATIM)
 endif()

@@ -12,7 +12,7 @@ namespace stoat {
 template <class S>
 struct BernoulliLogit {
   using Scalar = S;
-  S logit;
+  S logit;  ///< log p - log(1 - p)
 
   explicit BernoulliLogit(S log_odds) : logit(log_odds) {}
 

@@ -25,11 +25,11 @@ template <class T>
 struct CategoricalView {
   using Scalar = double;
   const T* w;
-  std::int64_t size, stride;
-  double total = 0;  ///< unless there is a bound
-  double bound = 0;  ///< of the weights, if draws are proposed; else 0
-  const double* cumulative =
-      nullptr;  ///< sums of the first 1, ..., K weights, of which the last label may be drawn: for many draws
+  std::int64_t size, stride;  ///< of them, and the distance from one to the next
+  double total = 0;           ///< unless there is a bound
+  double bound = 0;           ///< of the weights, if draws are proposed; else 0
+  /// Sums of the first 1, ..., K weights, of which the last label may be drawn: for many draws.
+  const double* cumulative = nullptr;
 
   static constexpr std::string_view name = "Categorical";
   int parameter_count() const { return static_cast<int>(size); }

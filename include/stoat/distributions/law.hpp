@@ -72,7 +72,7 @@ namespace stoat {
 
 /// The outcomes lower, lower + 1, ..., upper of a law.
 struct Support {
-  static constexpr std::int64_t unbounded = std::numeric_limits<std::int64_t>::max();
+  static constexpr std::int64_t unbounded = std::numeric_limits<std::int64_t>::max();  ///< as `upper`: no end
   std::int64_t lower = 0;
   std::int64_t upper = unbounded;
   constexpr bool contains(std::int64_t k) const { return lower <= k && k <= upper; }

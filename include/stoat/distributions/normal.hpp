@@ -12,7 +12,7 @@ template <class S>
 struct Normal {
   using Scalar = S;
   using Pathwise = void;
-  S centre, sd;
+  S centre, sd;  ///< mean and standard deviation
 
   Normal(std::type_identity_t<S> mean, std::type_identity_t<S> standard_deviation) : centre(mean), sd(standard_deviation) {}
 

@@ -18,20 +18,20 @@ namespace stoat {
 
 /// The exact (or independently computed) value and gradient of an expected cost.
 struct Exact {
-  double value = 0;
-  Eigen::VectorXd gradient;
-  std::string source;  ///< "enumeration", "closed form", ...
-  double value_error = 0;
+  double value = 0;                ///< the expected cost
+  Eigen::VectorXd gradient;        ///< of it
+  std::string source;              ///< "enumeration", "closed form", ...
+  double value_error = 0;          ///< standard error; 0: exact
   Eigen::VectorXd gradient_error;  ///< standard errors; empty: exact
 };
 
 /// One estimator on one program.
 struct ComparisonRow {
-  std::string estimator;  ///< "LeaveOneOut(4)"
-  bool unbiased = true;   ///< what the estimator claims
-  std::string skipped;    ///< the reason; empty if it ran
-  std::uint64_t samples = 0;
-  double value = 0, value_error = 0;
+  std::string estimator;                     ///< "LeaveOneOut(4)"
+  bool unbiased = true;                      ///< what the estimator claims
+  std::string skipped;                       ///< the reason; empty if it ran
+  std::uint64_t samples = 0;                 ///< gradient draws
+  double value = 0, value_error = 0;         ///< mean cost and its standard error
   Eigen::VectorXd gradient, gradient_error;  ///< mean and its standard error
   double total_variance = 0;                 ///< trace of the covariance of one gradient draw
   double relative_bias = 0;                  ///< |mean - truth| / |truth| with the noise removed; absolute if the truth is 0
@@ -40,19 +40,19 @@ struct ComparisonRow {
                                        ///< infinite where there is a bias and no error at all
   double minimum_detectable_bias = 0;  ///< 3 standard errors of the mean gradient (its norm) / |truth|
   double runs_per_sample = 0;          ///< executions of the program, plain or recorded; a replay counts its suffix fraction
-  double sweeps_per_sample = 0;
-  double seconds_per_sample = 0;    ///< of one thread
-  std::size_t tape_bytes = 0;       ///< most that one recording took, adjoints included; 0: nothing was recorded
-  double cosine = 0;                ///< of the mean and the truth
-  double sign_agreement = 0;        ///< fraction of the |truth| mass whose sign agrees
-  double draw_cosine = 0;           ///< mean cosine of a single draw and the truth; a draw that is zero counts as 0
-  double draw_descent = 0;          ///< P(g . truth > 0) of a single draw
-  double zero_share = 0;            ///< fraction of draws that are zero in every coordinate
-  double largest_share = 0;         ///< largest squared deviation of one draw / sum of squared deviations, over the projections
-  std::vector<std::uint64_t> hits;  ///< draws in which each coordinate was not zero; empty: not counted
-  double coordinate_z = 0;          ///< largest |z| of a coordinate with at least `enough_hits`
-  std::string verdict;              ///< "unbiased within 1.2 %", "BIASED 37 %", "underpowered", "heavy tail", ...
-  std::vector<std::string> notes;
+  double sweeps_per_sample = 0;        ///< reverse sweeps
+  double seconds_per_sample = 0;       ///< of one thread
+  std::size_t tape_bytes = 0;          ///< most that one recording took, adjoints included; 0: nothing was recorded
+  double cosine = 0;                   ///< of the mean and the truth
+  double sign_agreement = 0;           ///< fraction of the |truth| mass whose sign agrees
+  double draw_cosine = 0;              ///< mean cosine of a single draw and the truth; a draw that is zero counts as 0
+  double draw_descent = 0;             ///< P(g . truth > 0) of a single draw
+  double zero_share = 0;               ///< fraction of draws that are zero in every coordinate
+  double largest_share = 0;            ///< largest squared deviation of one draw / sum of squared deviations, over the projections
+  std::vector<std::uint64_t> hits;     ///< draws in which each coordinate was not zero; empty: not counted
+  double coordinate_z = 0;             ///< largest |z| of a coordinate with at least `enough_hits`
+  std::string verdict;                 ///< "unbiased within 1.2 %", "BIASED 37 %", "underpowered", "heavy tail", ...
+  std::vector<std::string> notes;      ///< diagnostics of the estimate
 };
 
 /// A coordinate that fewer draws have hit has a meaningless sample variance: tables print "n/a (k hits)".
@@ -62,15 +62,15 @@ bool hit_enough(const ComparisonRow& row, Eigen::Index j);
 
 /// Every estimator on one program, next to the truth. Without a truth (empty gradient) the bias is left open.
 struct Comparison {
-  std::string program;
-  Eigen::VectorXd theta;
-  Exact truth;
-  std::size_t sites = 0;
-  std::uint64_t seed = 0;
-  double confidence = 0.95;
-  std::vector<ComparisonRow> rows;
-  std::optional<ReplayDiagnostics> diagnostics{};
-  std::vector<std::string> missing{};  ///< estimators that an interruption came before
+  std::string program;                             ///< its name
+  Eigen::VectorXd theta;                           ///< where
+  Exact truth;                                     ///< what the others are compared with
+  std::size_t sites = 0;                           ///< of a run
+  std::uint64_t seed = 0;                          ///< of all draws
+  double confidence = 0.95;                        ///< of the intervals
+  std::vector<ComparisonRow> rows;                 ///< one an estimator
+  std::optional<ReplayDiagnostics> diagnostics{};  ///< if they were asked for
+  std::vector<std::string> missing{};              ///< estimators that an interruption came before
 
   /// An aligned table, best work-normalised variance first.
   void print(std::ostream& out) const;

@@ -28,18 +28,18 @@ namespace stoat {
 
 /// What diagnose_replays() does.
 struct DiagnoseOptions {
-  std::uint64_t paths = 64;            ///< recorded and replayed exhaustively
-  std::uint64_t max_replays = 50'000;  ///< no further path is begun beyond, but two are always made
-  std::uint64_t seed = 1;
-  std::size_t top = 5;  ///< length of the lists of draws
-  std::size_t max_draws = std::size_t{1} << 24;
+  std::uint64_t paths = 64;                      ///< recorded and replayed exhaustively
+  std::uint64_t max_replays = 50'000;            ///< no further path is begun beyond, but two are always made
+  std::uint64_t seed = 1;                        ///< of all draws
+  std::size_t top = 5;                           ///< length of the lists of draws
+  std::size_t max_draws = std::size_t{1} << 24;  ///< most draws of one run before it counts as endless
   LoopOptions loops{.check = true};  ///< replays are compared with reruns now and then: a loop that they get wrong throws Error
 };
 
 /// What one draw, counted in the order of execution, contributes.
 struct SiteNoise {
-  std::size_t site = 0;
-  std::string law;
+  std::size_t site = 0;     ///< its number
+  std::string law;          ///< its name
   std::uint64_t paths = 0;  ///< paths that had it
   double score_share = 0;   ///< of the score function's E[(f - E f)^2 sum_i |score_i d_c p_i|^2]
   double replay_share = 0;  ///< of E[sum_y |w_y Delta_y d_c p|^2 / q_y], the second moment of one replay
@@ -89,16 +89,16 @@ struct DiagnosisOptions {
   double max_visits = 2e7;
   std::uint64_t max_replays = 20'000;
   double time_limit = 60;
-  std::uint64_t seed = 1;
-  int threads = 0;  ///< of each rank; 0: as many as OpenMP offers
+  std::uint64_t seed = 1;  ///< of all draws
+  int threads = 0;         ///< of each rank; 0: as many as OpenMP offers
   /// Processes that share the draws of the pilots, with the same bits; none: this one alone. Seconds are those of rank 0.
   std::shared_ptr<Ranks> ranks{};
-  std::size_t max_draws = std::size_t{1} << 24;
+  std::size_t max_draws = std::size_t{1} << 24;  ///< most draws of one run before it counts as endless
 };
 
 /// The draws of one law: mean numbers per run.
 struct LawUse {
-  std::string law;
+  std::string law;               ///< its name
   double sites = 0, active = 0;  ///< all, and those whose parameters depend on theta
   double steering = 0;           ///< outcome read as bool or integer, which may decide what the program does
   double arithmetic = 0;         ///< outcome that depends on theta and entered arithmetic: where a surrogate gradient flows
@@ -106,8 +106,8 @@ struct LawUse {
 
 /// What one estimator did in the pilot, and what it needs for the wanted error.
 struct Candidate {
-  std::string estimator;
-  bool unbiased = true;
+  std::string estimator;                     ///< its name
+  bool unbiased = true;                      ///< what it claims
   std::string skipped;                       ///< why it did not run; empty if it did
   std::uint64_t pilot = 0;                   ///< draws
   double variance = 0, variance_error = 0;   ///< trace of the covariance of one draw
@@ -116,30 +116,30 @@ struct Candidate {
   /// Distance of its mean from the gradient as a fraction of the gradient's length, and the least that could be told; 0 if
   /// unbiased.
   double bias = 0, detectable_bias = 0;
-  std::uint64_t samples = 0;  ///< draws until the standard error is the wanted one; the bias stays
-  double total_work = 0, total_seconds = 0;
+  std::uint64_t samples = 0;                 ///< draws until the standard error is the wanted one; the bias stays
+  double total_work = 0, total_seconds = 0;  ///< that they take, setup included
 };
 
 /// What diagnose() found.
 struct Diagnosis {
-  Eigen::Index parameters = 0;
-  std::size_t data = 0;
-  std::uint64_t recorded = 0;  ///< runs that the counts are means over
-  double sites = 0, active = 0, steering = 0, arithmetic = 0;
-  std::size_t fewest_sites = 0, most_sites = 0;
-  std::vector<LawUse> laws;                       ///< most sites first
-  double comparisons = 0;                         ///< per run, of continuous values that depend on theta
-  double run_seconds = 0, recording_seconds = 0;  ///< of one run
-  double value = 0, value_error = 0;
-  double gradient_length = 0, gradient_error = 0;  ///< by the unbiased candidate that knows it best
-  bool resolved = false;                           ///< the length is told from zero
-  std::optional<ReplayDiagnostics> replays;        ///< if they were made
-  std::vector<Candidate> candidates;               ///< unbiased ones first, least total_work first, skipped ones last
-  double wanted_error = 0;                         ///< of the gradient
-  std::optional<AnyEstimator> recommended;         ///< the first one, if any could run
-  std::uint64_t samples = 0;                       ///< of it, for the wanted error
-  int threads = 1;                                 ///< of all ranks, that total_seconds counts on
-  std::vector<std::string> notes;                  ///< what to make of it, in words
+  Eigen::Index parameters = 0;                                 ///< of the program
+  std::size_t data = 0;                                        ///< data that the cost is a mean over; 0: none
+  std::uint64_t recorded = 0;                                  ///< runs that the counts are means over
+  double sites = 0, active = 0, steering = 0, arithmetic = 0;  ///< sums over the laws, see LawUse
+  std::size_t fewest_sites = 0, most_sites = 0;                ///< of a run
+  std::vector<LawUse> laws;                                    ///< most sites first
+  double comparisons = 0;                                      ///< per run, of continuous values that depend on theta
+  double run_seconds = 0, recording_seconds = 0;               ///< of one run
+  double value = 0, value_error = 0;                           ///< mean cost and its standard error
+  double gradient_length = 0, gradient_error = 0;              ///< by the unbiased candidate that knows it best
+  bool resolved = false;                                       ///< the length is told from zero
+  std::optional<ReplayDiagnostics> replays;                    ///< if they were made
+  std::vector<Candidate> candidates;                           ///< unbiased ones first, least total_work first, skipped ones last
+  double wanted_error = 0;                                     ///< of the gradient
+  std::optional<AnyEstimator> recommended;                     ///< the first one, if any could run
+  std::uint64_t samples = 0;                                   ///< of it, for the wanted error
+  int threads = 1;                                             ///< of all ranks, that total_seconds counts on
+  std::vector<std::string> notes;                              ///< what to make of it, in words
 };
 std::ostream& operator<<(std::ostream& out, const Diagnosis& diagnosis);
 

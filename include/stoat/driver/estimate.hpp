@@ -21,17 +21,17 @@ namespace stoat {
 
 /// State of a long run, given to the progress callback now and then.
 struct Progress {
-  std::uint64_t samples = 0, wanted = 0;
-  double value = 0, value_error = 0;
-  double largest_gradient_error = 0;
-  double seconds = 0;
+  std::uint64_t samples = 0, wanted = 0;  ///< gradient draws so far, and at most
+  double value = 0, value_error = 0;      ///< mean cost and its standard error
+  double largest_gradient_error = 0;      ///< of the coordinates
+  double seconds = 0;                     ///< so far
 };
 
 /// What estimate() does, and when it ends.
 struct Options {
   std::uint64_t samples = 1000;  ///< gradient draws (an upper bound if target_error is set)
-  std::uint64_t seed = 1;
-  int threads = 0;  ///< of each rank; 0: as many as OpenMP offers. The result is bit for bit the same for any number.
+  std::uint64_t seed = 1;        ///< of all draws
+  int threads = 0;               ///< of each rank; 0: as many as OpenMP offers. The result is bit for bit the same for any number.
   std::shared_ptr<Ranks> ranks{};  ///< processes that share the work, with the same bits; none: this one alone
   double target_error = 0;         ///< stop once every standard error of the gradient is below this
   /// Seconds of this call, after which it stops with what was reached. It alone makes a result depend on the machine.
@@ -53,24 +53,24 @@ struct Options {
 
 /// Means over gradient draws with their standard errors.
 struct Estimate {
-  std::string estimator;
-  bool unbiased = true;
-  double value = 0, value_error = 0;
-  Eigen::VectorXd gradient, gradient_error;
-  std::uint64_t samples = 0;
-  std::uint64_t resumed = 0;  ///< how many of them a checkpoint had
-  bool interrupted = false;   ///< by a signal (see Interruption), before all samples were drawn
-  double seconds = 0;         ///< those before a checkpoint included
-  double total_variance = 0;  ///< trace of the covariance of one gradient draw
-  double sites = 0;           ///< mean number of sites of a recorded run
-  Work work;                  ///< runs and sweeps in total, pilot included
-  std::vector<std::string> diagnostics;
-  Eigen::MatrixXd covariance;      ///< of the mean gradient, if it was asked for: gradient_error^2 is its diagonal
-  std::vector<std::string> names;  ///< of the parameters, if they were given
+  std::string estimator;                     ///< its name
+  bool unbiased = true;                      ///< what it claims
+  double value = 0, value_error = 0;         ///< mean cost and its standard error
+  Eigen::VectorXd gradient, gradient_error;  ///< mean and its standard error
+  std::uint64_t samples = 0;                 ///< gradient draws
+  std::uint64_t resumed = 0;                 ///< how many of them a checkpoint had
+  bool interrupted = false;                  ///< by a signal (see Interruption), before all samples were drawn
+  double seconds = 0;                        ///< those before a checkpoint included
+  double total_variance = 0;                 ///< trace of the covariance of one gradient draw
+  double sites = 0;                          ///< mean number of sites of a recorded run
+  Work work;                                 ///< runs and sweeps in total, pilot included
+  std::vector<std::string> diagnostics;      ///< what was noticed on the way
+  Eigen::MatrixXd covariance;                ///< of the mean gradient, if it was asked for: gradient_error^2 is its diagonal
+  std::vector<std::string> names;            ///< of the parameters, if they were given
 
   /// One confidence interval a parameter.
   struct Intervals {
-    Eigen::VectorXd lower, upper;
+    Eigen::VectorXd lower, upper;  ///< the ends
   };
   /// Two-sided confidence intervals of the gradient, each with this confidence in (0, 1), by Student's t with samples - 1
   /// degrees of freedom. Throws InvalidArgument for fewer than two samples; a deterministic estimate is its own interval.

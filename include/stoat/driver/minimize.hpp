@@ -38,11 +38,11 @@ enum class SampleTest {
 struct MinimizeOptions {
   int iterations = 500;        ///< at most
   std::uint64_t samples = 16;  ///< gradient draws per iteration; at least so many, if max_samples is larger
-  std::uint64_t seed = 1;
-  int threads = 0;  ///< of each rank; 0: as many as OpenMP offers. The result is bit for bit the same for any number.
+  std::uint64_t seed = 1;      ///< of all draws
+  int threads = 0;             ///< of each rank; 0: as many as OpenMP offers. The result is bit for bit the same for any number.
   std::shared_ptr<Ranks> ranks{};  ///< processes that share the draws of an iteration, with the same bits; none: this one alone
   double average = 0.2;            ///< theta is the mean over this last fraction of the iterations (Polyak); 0: the last iterate
-  std::size_t max_draws = std::size_t{1} << 24;
+  std::size_t max_draws = std::size_t{1} << 24;                 ///< most draws of one run before it counts as endless
   LoopOptions loops{};                                          ///< how replays and recordings use the loops of draw.iterate
   std::function<void(int iteration, double value)> progress{};  ///< on rank 0
 
@@ -82,12 +82,12 @@ struct MinimizeOptions {
 
 /// One iteration: the estimate at theta, before the step.
 struct MinimizeStep {
-  int iteration = 0;
-  double value = 0, value_error = 0;
-  Eigen::VectorXd theta, gradient;
-  double work = 0;     ///< runs of the program so far
-  double seconds = 0;  ///< so far
-  std::uint64_t samples = 0;
+  int iteration = 0;                             ///< how many came before it
+  double value = 0, value_error = 0;             ///< mean cost and its standard error
+  Eigen::VectorXd theta, gradient;               ///< empty without `points`
+  double work = 0;                               ///< runs of the program so far
+  double seconds = 0;                            ///< so far
+  std::uint64_t samples = 0;                     ///< gradient draws
   double gradient_norm = 0, gradient_error = 0;  ///< |h| and sqrt(V / n), in free coordinates
   double factor = 1;                             ///< of the rate, by the schedule
 };
@@ -98,17 +98,17 @@ std::ostream& operator<<(std::ostream& out, Stopped stopped);
 
 /// Where minimize() ended, and the way there.
 struct Minimum {
-  Eigen::VectorXd theta;
-  double value = 0, value_error = 0;  ///< mean estimated cost over the averaged iterations
-  std::vector<MinimizeStep> trace;
-  Work work;
-  double seconds = 0;
-  Stopped stopped = Stopped::iterations;
-  std::uint64_t samples = 0;  ///< gradient draws in all
-  int resumed = 0;            ///< iterations that a checkpoint had
+  Eigen::VectorXd theta;                  ///< the minimum
+  double value = 0, value_error = 0;      ///< mean estimated cost over the averaged iterations
+  std::vector<MinimizeStep> trace;        ///< every iteration
+  Work work;                              ///< runs and sweeps in total
+  double seconds = 0;                     ///< those before a checkpoint included
+  Stopped stopped = Stopped::iterations;  ///< why it ended
+  std::uint64_t samples = 0;              ///< gradient draws in all
+  int resumed = 0;                        ///< iterations that a checkpoint had
   /// By how much the cost fell over the last whole window, with its standard error; NaN if there was none.
   double decrease = std::numeric_limits<double>::quiet_NaN(), decrease_error = std::numeric_limits<double>::quiet_NaN();
-  bool common_random_numbers = false;
+  bool common_random_numbers = false;    ///< whether it was asked for
   std::vector<std::string> diagnostics;  ///< what was noticed on the way
 
   /// A line for every iteration: iteration, samples, value, value_error, gradient_norm, gradient_error, factor, work, seconds, and

@@ -19,9 +19,9 @@ struct ScalingSeries {
 
 /// What a page shows.
 struct Page {
-  std::vector<Comparison> comparisons;
-  std::vector<Optimisation> optimisations;
-  std::vector<ScalingSeries> scalings;
+  std::vector<Comparison> comparisons;      ///< of programs at one size
+  std::vector<Optimisation> optimisations;  ///< curves of losses
+  std::vector<ScalingSeries> scalings;      ///< of programs at several sizes
 
   /// Tables and, where gnuplot is installed, plots. Throws Error, naming the path, if it cannot be written; InvalidArgument if a
   /// series has not one size per comparison.

@@ -19,7 +19,7 @@ namespace stoat {
 struct Dice {
   Eigen::VectorXd direction;  ///< v, as long as theta
   int order = 2;
-  bool baseline = true;
+  bool baseline = true;  ///< the cost is taken minus its mean over a pilot
   static constexpr bool unbiased = true;
   std::string name() const { return "Dice(" + std::to_string(order) + ")"; }
   std::shared_ptr<const void> learn(Trace<double>& trace, const PilotContext& pilot) const;
@@ -29,8 +29,8 @@ struct Dice {
 /// The second derivative along v: estimate(program, theta, HessianVectorProduct{v}).gradient is the Hessian of the expected cost
 /// times v, as by Dice of order 2.
 struct HessianVectorProduct {
-  Eigen::VectorXd direction;
-  bool baseline = true;
+  Eigen::VectorXd direction;  ///< v, as long as theta
+  bool baseline = true;       ///< as in Dice
   static constexpr bool unbiased = true;
   std::string name() const { return "HessianVectorProduct"; }
   std::shared_ptr<const void> learn(Trace<double>& trace, const PilotContext& pilot) const;

@@ -18,7 +18,7 @@ enum class AntitheticGroups {
 /// seeded in one CUT sweep. Refuses draws that depend on theta and have other outcomes than 0 and 1, coins that depend on others
 /// of their group, and probabilities of 0 that move.
 struct DisArm {
-  AntitheticGroups groups = AntitheticGroups::blocks;
+  AntitheticGroups groups = AntitheticGroups::blocks;  ///< which coins are flipped together
   static constexpr bool unbiased = true;
   std::string name() const;
   STOAT_SAMPLE;
@@ -30,7 +30,7 @@ struct DisArm {
 /// Arms{2} is DisArm. Refuses what DisArm refuses.
 struct Arms {
   int runs = 4;
-  AntitheticGroups groups = AntitheticGroups::blocks;
+  AntitheticGroups groups = AntitheticGroups::blocks;  ///< which coins are antithetic together
   static constexpr bool unbiased = true;
   std::string name() const;
   STOAT_SAMPLE;

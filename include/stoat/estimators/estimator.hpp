@@ -29,12 +29,12 @@ namespace stoat {
 
 /// What a sample may know besides its trace.
 struct SampleContext {
-  std::uint64_t seed = 0;
-  std::uint64_t index = 0;  ///< number of this sample
-  int keys = 1;
-  double mean_cost = 0;           ///< mean cost over earlier rounds and the pilot; never over the present round
-  const void* learned = nullptr;  ///< what the estimator's learn() made
-  Purpose purpose = Purpose::program;
+  std::uint64_t seed = 0;              ///< of the whole estimate
+  std::uint64_t index = 0;             ///< number of this sample
+  int keys = 1;                        ///< independent runs of a sample
+  double mean_cost = 0;                ///< mean cost over earlier rounds and the pilot; never over the present round
+  const void* learned = nullptr;       ///< what the estimator's learn() made
+  Purpose purpose = Purpose::program;  ///< pilot: the sample belongs to one
   /// The key of the k-th independent run of this sample.
   RunKey key(int k = 0) const { return {seed, index * static_cast<std::uint64_t>(keys) + static_cast<std::uint64_t>(k), purpose}; }
   /// Randomness for the estimator's own choices, independent of the program's draws.
@@ -45,9 +45,9 @@ struct SampleContext {
 
 /// What a pilot may know besides its trace.
 struct PilotContext {
-  std::uint64_t seed = 0;
-  std::uint64_t first = 0;  ///< the number of the first pilot run
-  static constexpr std::uint64_t most_runs = std::uint64_t{1} << 20;
+  std::uint64_t seed = 0;                                             ///< of the whole estimate
+  std::uint64_t first = 0;                                            ///< the number of the first pilot run
+  static constexpr std::uint64_t most_runs = std::uint64_t{1} << 20;  ///< of one pilot
   /// The key of the k-th pilot run, of a program over data about the next datum.
   template <class T>
   RunKey run(Trace<T>& trace, std::uint64_t k) const {
@@ -67,7 +67,7 @@ struct PilotContext {
 
 /// One draw of a gradient estimate. `gradient` comes in as zeros of the right length.
 struct GradientDraw {
-  double value = 0;
+  double value = 0;  ///< of the cost
   Eigen::VectorXd gradient;
 };
 

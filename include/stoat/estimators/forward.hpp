@@ -11,8 +11,8 @@ namespace stoat {
 /// The gradient is v times that for random signs v, whose variance grows with the number of parameters, or the derivative along
 /// each coordinate in turn, whose work does.
 struct ForwardTriple {
-  bool every_coordinate = false;
-  Flow flow = Flow::inversion;  ///< of labels: inversion, independent or antisymmetric
+  bool every_coordinate = false;  ///< one after the other, in place of a random direction
+  Flow flow = Flow::inversion;    ///< of labels: inversion, independent or antisymmetric
   static constexpr bool unbiased = true;
   std::string name() const { return every_coordinate ? "ForwardTriple(every coordinate)" : "ForwardTriple"; }
   void sample(Trace<double>& trace, const SampleContext& context, GradientDraw& out) const;

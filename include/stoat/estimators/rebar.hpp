@@ -27,10 +27,10 @@ struct Rebar {
 /// then eta, the constant and the size of the network are fitted once more. Unbiased whatever was learnt, as pilots and samples
 /// share no run. Refuses what Rebar refuses; a network also refuses programs whose draws that move are not the same in every run.
 struct Relax {
-  std::vector<double> temperatures = {0.25, 0.5, 1, 2};
-  int pilots = 200;     ///< runs of each fit, >= 4
-  int hidden = 0;       ///< units of the network; 0: none
-  int training = 2000;  ///< runs that train the network, one a step; 2 to 500000
+  std::vector<double> temperatures = {0.25, 0.5, 1, 2};  ///< to choose from, each > 0
+  int pilots = 200;                                      ///< runs of each fit, >= 4
+  int hidden = 0;                                        ///< units of the network; 0: none
+  int training = 2000;                                   ///< runs that train the network, one a step; 2 to 500000
   static constexpr bool unbiased = true;
   std::string name() const;
   template <class T>

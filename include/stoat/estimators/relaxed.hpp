@@ -21,7 +21,7 @@ struct GumbelSoftmax {
 /// Straight-through Gumbel-softmax (Jang, Gu and Poole 2017): the program sees the outcomes, whose derivative is that of the
 /// relaxed value. Refuses what GumbelSoftmax refuses, but draws may steer control flow.
 struct StraightThroughGumbel {
-  double temperature = 0.5;
+  double temperature = 0.5;  ///< > 0, as of GumbelSoftmax
   static constexpr bool unbiased = false;
   std::string name() const;
   STOAT_SAMPLE;
@@ -30,7 +30,7 @@ struct StraightThroughGumbel {
 /// Rao-Blackwellised straight-through Gumbel-softmax (Paulus, Maddison and Krause 2021): the derivative of StraightThroughGumbel
 /// averaged over `samples` >= 1 draws of the Gumbel noise given the outcome. The same mean, less variance, no more runs.
 struct GumbelRao {
-  double temperature = 0.5;
+  double temperature = 0.5;  ///< > 0, as of GumbelSoftmax
   int samples = 10;
   static constexpr bool unbiased = false;
   std::string name() const;

@@ -43,10 +43,10 @@ inline constexpr int usual_replays = -2;
 /// the change of the cost, divided by the probability of the choice, is seeded at the parameters of the site and swept with
 /// discrete outcomes held fixed. The gradient of all parameters comes from one set of replays.
 struct StochasticDerivative {
-  int replays = 1;  ///< replays per sample; 0: every alternative of every site; or automatic_replays
-  SiteChoice choice = SiteChoice::importance;
-  Flow flow = Flow::least_variance;  ///< of unordered labels
-  int pilot = 200;                   ///< runs from which the site choice and the number of replays are learnt, if they are
+  int replays = 1;                             ///< replays per sample; 0: every alternative of every site; or automatic_replays
+  SiteChoice choice = SiteChoice::importance;  ///< which alternatives are replayed
+  Flow flow = Flow::least_variance;            ///< of unordered labels
+  int pilot = 200;  ///< runs from which the site choice and the number of replays are learnt, if they are
   static constexpr bool unbiased = true;
   std::string name() const;
   template <class T>
@@ -56,10 +56,10 @@ struct StochasticDerivative {
 
 /// Replays with a surrogate gradient as control: straight-through with an unbiased correction.
 struct DebiasedSurrogate {
-  int replays = usual_replays;  ///< replays per sample; 0: every alternative of every site; or automatic_replays
-  SiteChoice choice = SiteChoice::importance;
-  Flow flow = Flow::least_variance;  ///< of unordered labels; one-hot draws always use the independent flow
-  Control control = Control::usual;  ///< a table serves better where the adjoints of single runs are noisy: resets, chaos
+  int replays = usual_replays;                 ///< replays per sample; 0: every alternative of every site; or automatic_replays
+  SiteChoice choice = SiteChoice::importance;  ///< which alternatives are replayed
+  Flow flow = Flow::least_variance;            ///< of unordered labels; one-hot draws always use the independent flow
+  Control control = Control::usual;            ///< a table serves better where the adjoints of single runs are noisy: resets, chaos
   /// Adds to the control of a coin the mean residual that pilot runs found at this site for this outcome.
   bool residuals = false;
   /// Takes from the change of the cost what later coins that were flipped by it explain: sum over later sites t of the table's

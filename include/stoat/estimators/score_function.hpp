@@ -20,7 +20,7 @@ enum class Baseline {
 /// Score function, REINFORCE (Glynn 1990; Williams 1992): seed (f - b) d log P(x_i) at the parameters of every site.
 /// Where an outcome of probability 0 has a moving probability a boundary term is missing: such programs are refused.
 struct ScoreFunction {
-  Baseline baseline = Baseline::running_mean;
+  Baseline baseline = Baseline::running_mean;  ///< b
   static constexpr bool unbiased = true;
   static constexpr bool uses_mean = true;
   std::string name() const { return baseline == Baseline::none ? "ScoreFunction(no baseline)" : "ScoreFunction"; }

@@ -22,9 +22,10 @@
 
 namespace stoat::snn {
 
+/// A network, and what it has learnt.
 struct NirNetwork {
-  Network network;
-  Eigen::VectorXd theta;
+  Network network;        ///< as the file has it
+  Eigen::VectorXd theta;  ///< its parameters
 };
 
 /// Replaces the file in one step. Numbers keep all their bits, so read_nir gives the same network and parameters. Throws

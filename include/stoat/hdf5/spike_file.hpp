@@ -27,10 +27,10 @@ struct SpikeTrains {
 
 /// How a file is read. 0.7 s of spoken digits in bins of 2 ms are 349 steps, because 0.7 / 0.002 falls short of 350.
 struct SpikeFileOptions {
-  int units = 700;
+  int units = 700;    ///< input channels
   double dt = 0.002;  ///< s
-  int steps = 349;
-  int classes = 0;  ///< 0: as many as the largest label asks for
+  int steps = 349;    ///< bins of a sample
+  int classes = 0;    ///< 0: as many as the largest label asks for
 };
 
 /// A file of spike trains, of which labels and places alone are held: samples are read when they are asked for. Any widths of

@@ -22,8 +22,9 @@
 
 namespace stoat::snn {
 
+/// What a file of weights holds.
 struct SavedWeights {
-  Eigen::VectorXd theta;
+  Eigen::VectorXd theta;                      ///< the parameters of the network
   std::optional<OptimizerState> optimizer{};  ///< for Optimizer::restore
 };
 

@@ -14,8 +14,8 @@ namespace stoat {
 
 /// Adam (Kingma and Ba 2015) with bias correction.
 struct Adam {
-  double rate = 0.001;
-  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double rate = 0.001;                                ///< > 0
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  ///< memories of the moments, in [0, 1); added to the root of the second
 };
 
 /// Gradient descent, with momentum if asked: v <- momentum v + g, theta <- theta - rate v.
@@ -36,8 +36,8 @@ using SMORMS3 = Smorms3;
 
 /// All that an optimiser remembers from step to step.
 struct OptimizerState {
-  std::string rule;  ///< Optimizer::rule() of the one it belongs to
-  std::int64_t steps = 0;
+  std::string rule;                        ///< Optimizer::rule() of the one it belongs to
+  std::int64_t steps = 0;                  ///< taken so far
   std::vector<Eigen::VectorXd> moments{};  ///< empty before the first step
 };
 

@@ -26,8 +26,8 @@ namespace stoat {
 
 /// A number of a block that differs from that of the run: its place in the block, in the order of the sites, and by how much.
 struct Change {
-  std::uint32_t entry;
-  std::int32_t by;
+  std::uint32_t entry;  ///< place in the block
+  std::int32_t by;      ///< outcome now minus outcome of the run
 };
 
 /// A block operation of a run that knows what its margins are. Lives in the log's arena, which destroys nothing.
@@ -46,8 +46,8 @@ class Replayable {
 
  protected:
   ~Replayable() = default;
-  std::size_t looked_at_ = 0;
-  bool close_ = false;
+  std::size_t looked_at_ = 0;  ///< by the last call
+  bool close_ = false;         ///< see close()
 };
 
 /// A part of the cost of a run that depends on the entries of one operation.
@@ -76,10 +76,10 @@ class CostRecord {
 template <class T>
 class ReplayLog {
  public:
-  static constexpr std::size_t none = ~std::size_t{0};
+  static constexpr std::size_t none = ~std::size_t{0};  ///< in place of the number of an operation
   /// The sites of an operation.
   struct Block {
-    std::size_t first = 0, sites = 0;
+    std::size_t first = 0, sites = 0;  ///< the first one, and how many
   };
 
   /// Memory until the next run.
@@ -177,7 +177,7 @@ class ReplayLog {
   std::vector<std::vector<Change>> changes_;  // of each operation
   T total_ = 0;
   bool told_ = false, complete_ = false, close_ = false;
-  std::size_t looked_at_ = 0;
+  std::size_t looked_at_ = 0;  ///< by the last call
 };
 
 }  // namespace stoat

@@ -88,19 +88,19 @@ struct TableDraw {
 template <class S>
 struct Split {
   Discrete<S> below;  ///< 1 if x < c
-  S x;
+  S x;                ///< the value
 };
 /// The outcome of draw.split(law, cuts).
 template <class S>
 struct Interval {
   Discrete<S> interval;  ///< the number of cuts below x
-  S x;
+  S x;                   ///< the value
 };
 /// The outcome of draw.race(a, b).
 template <class S>
 struct Race {
   Discrete<S> first;  ///< 1 if a < b
-  S a, b;
+  S a, b;             ///< the two times
 };
 /// The outcome of draw.next_event(rate, horizon).
 template <class S>

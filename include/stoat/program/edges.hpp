@@ -18,7 +18,7 @@ struct Edges {
   const std::vector<Index>* parameters{};  ///< tape indices of the parameters of all sites ...
   std::size_t first = 0;                   ///< ... where those of the first output begin
   T* slopes = nullptr;                     ///< outputs * count
-  bool open = false;
+  bool open = false;                       ///< passes adjoints on
 
   /// Records an operation of so many outputs on the tape.
   static Edges* record(Tape<T>& tape, std::size_t outputs, std::uint32_t count, const std::vector<Index>& parameters,

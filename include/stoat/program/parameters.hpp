@@ -19,7 +19,7 @@ namespace stoat {
 
 /// Where a part of the parameter vector is. Small, and independent of the Parameters that made it.
 struct ParameterPart {
-  Eigen::Index offset = 0, rows = 0, cols = 0;
+  Eigen::Index offset = 0, rows = 0, cols = 0;  ///< first entry in theta; shape, column by column
   Eigen::Index size() const { return rows * cols; }
 };
 /// A matrix of parameters: handle(theta) is a view of theta, column by column.

@@ -183,8 +183,8 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
 
   /// A cost that was added when so many sites had been drawn, and what all up to it came to.
   struct Cost {
-    std::size_t sites;
-    double value, total;
+    std::size_t sites;    ///< drawn before it
+    double value, total;  ///< it alone, and with all before it
   };
   const std::vector<Cost>& costs() const { return costs_; }
   const S& added_cost() const { return cost_; }
@@ -225,7 +225,7 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
   }
   /// Of the sites in segments, how many had outcomes that were read as numbers or entered arithmetic.
   struct Forgotten {
-    std::size_t numbers = 0, variables = 0;
+    std::size_t numbers = 0, variables = 0;  ///< read as numbers; in arithmetic
     void note(const Site& s) { numbers += s.number && s.count > 0, variables += s.node != 0 && !s.spare; }
   };
   const Forgotten& forgotten() const { return forgotten_; }

@@ -32,7 +32,7 @@ inline constexpr std::size_t no_site = std::numeric_limits<std::size_t>::max();
 
 /// How the draws of a run are decided.
 struct DrawPlan {
-  RunKey key;
+  RunKey key;                                ///< of the random numbers
   std::span<const std::int64_t> forced{};    ///< outcomes of the first sites
   std::size_t changed = no_site;             ///< the site after them that is forced to another outcome ...
   std::int64_t change_to = 0;                ///< ... this one
@@ -277,9 +277,9 @@ class SamplerBase {
   void skip(std::size_t from, std::size_t to);
   void cost_added() { ++costs_added_; }
 
-  std::size_t site_ = 0;
-  std::vector<std::int64_t> outcomes_;
-  bool rejoined_ = false;
+  std::size_t site_ = 0;                ///< the next one
+  std::vector<std::int64_t> outcomes_;  ///< of the sites so far
+  bool rejoined_ = false;               ///< a loop was left because its state was that of the run
 
  private:
   void next_words();

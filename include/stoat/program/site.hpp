@@ -19,28 +19,29 @@ enum class Method : std::uint8_t { unspecified, score_function, replay, surrogat
 
 /// A number that belongs to a parameter of a site.
 struct Weight {
-  std::uint32_t parameter;
-  double value;
+  std::uint32_t parameter;  ///< number among the parameters of the site
+  double value;             ///< that number
 };
 
 /// Another outcome that a moving parameter may send a site to. The derivative of E f has the term
 ///   sum over alternatives y of  sum_w w.value d parameter(w.parameter)  *  (f with y - f).
 struct Alternative {
-  std::size_t site;
-  std::int64_t outcome;
+  std::size_t site;          ///< whose
+  std::int64_t outcome;      ///< y
   std::size_t first, count;  ///< its weights in Alternatives::weights
 };
 
 /// The alternatives of some sites.
 struct Alternatives {
-  std::vector<Alternative> list;
-  std::vector<Weight> weights;
+  std::vector<Alternative> list;  ///< by sites
+  std::vector<Weight> weights;    ///< of all, one after the other
   std::span<const Weight> of(const Alternative& a) const { return std::span(weights).subspan(a.first, a.count); }
   void clear() { list.clear(), weights.clear(); }
 };
 
 /// A plain law behind a pointer: one table of functions per type of law.
 struct SiteLaw {
+  /// The functions of the law of these names (see PlainLaw), with the law first.
   std::string_view name;
   Support (*support)(const void*);
   double (*pmf)(const void*, std::int64_t);
@@ -159,17 +160,17 @@ struct LawTable {
 
 /// What a recording keeps of a draw.
 struct Site {
-  const SiteLaw* law = nullptr;
-  const void* plain = nullptr;  ///< the plain law, in the tape's arena
-  std::int64_t outcome = 0;
-  std::uint32_t first = 0, count = 0;  ///< its parameters among Recording::parameters; draws that repeat a law share them
-  Index mean = 0;                      ///< in a mean-field run: the mean as variables of its own, from here on ...
-  std::uint32_t means = 0;             ///< ... so many; 0 where it does not depend on theta
-  std::uint32_t block = 0;             ///< number of the block of draws that it came with, from 1 on; 0 if drawn alone
-  Index node = 0;                      ///< the outcome as a variable, or the first of them, once arithmetic asked for it
-  bool number = false;                 ///< read as bool or integer
-  bool spare = false;                  ///< no arithmetic has asked for the node yet
-  Method method = Method::unspecified;
+  const SiteLaw* law = nullptr;          ///< its law
+  const void* plain = nullptr;           ///< the plain law, in the tape's arena
+  std::int64_t outcome = 0;              ///< of the run
+  std::uint32_t first = 0, count = 0;    ///< its parameters among Recording::parameters; draws that repeat a law share them
+  Index mean = 0;                        ///< in a mean-field run: the mean as variables of its own, from here on ...
+  std::uint32_t means = 0;               ///< ... so many; 0 where it does not depend on theta
+  std::uint32_t block = 0;               ///< number of the block of draws that it came with, from 1 on; 0 if drawn alone
+  Index node = 0;                        ///< the outcome as a variable, or the first of them, once arithmetic asked for it
+  bool number = false;                   ///< read as bool or integer
+  bool spare = false;                    ///< no arithmetic has asked for the node yet
+  Method method = Method::unspecified;   ///< as draw(law, method) said
   std::optional<std::uint64_t> label{};  ///< if it was drawn with one
   std::size_t arguments = 0;             ///< position of the node's partials on the tape ...
   void* edges = nullptr;                 ///< ... or the Edges<T> of the operation that the node belongs to

@@ -22,8 +22,8 @@ namespace stoat {
 /// not what is forced, nor what a loop of draw.iterate skips. Where it is made of changes, a coin that it looks at counts as the
 /// 32nd part of one that is drawn, about what it takes.
 struct Work {
-  double runs = 0;
-  double sweeps = 0;
+  double runs = 0;    ///< of the program
+  double sweeps = 0;  ///< in reverse
   Work& operator+=(const Work& w) {
     runs += w.runs, sweeps += w.sweeps;
     return *this;
@@ -210,11 +210,11 @@ class Trace {
 
   /// What was noticed in the recordings so far.
   struct Notes {
-    std::uint64_t recordings = 0, sites = 0;
-    std::uint64_t numbers = 0;               ///< sites with moving parameters whose outcome was read as bool or integer ...
-    std::uint64_t variables = 0;             ///< ... and those whose outcome entered arithmetic
-    std::uint64_t comparisons = 0;           ///< comparisons of continuous values that depend on theta
-    std::size_t first_comparison = no_site;  ///< the smallest number of sites before such a comparison
+    std::uint64_t recordings = 0, sites = 0;  ///< how many, and the sites of all of them
+    std::uint64_t numbers = 0;                ///< sites with moving parameters whose outcome was read as bool or integer ...
+    std::uint64_t variables = 0;              ///< ... and those whose outcome entered arithmetic
+    std::uint64_t comparisons = 0;            ///< comparisons of continuous values that depend on theta
+    std::size_t first_comparison = no_site;   ///< the smallest number of sites before such a comparison
     Notes& operator+=(const Notes& n) {
       recordings += n.recordings, sites += n.sites, numbers += n.numbers, variables += n.variables, comparisons += n.comparisons;
       first_comparison = std::min(first_comparison, n.first_comparison);

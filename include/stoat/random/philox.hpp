@@ -28,9 +28,9 @@ enum class Purpose : std::uint8_t {
 
 /// The address of one run of a program: its draws depend on this and on the site alone.
 struct RunKey {
-  std::uint64_t seed = 0;
-  std::uint64_t run = 0;  ///< below 2^40
-  Purpose purpose = Purpose::program;
+  std::uint64_t seed = 0;              ///< of everything
+  std::uint64_t run = 0;               ///< below 2^40
+  Purpose purpose = Purpose::program;  ///< what the numbers are for
 };
 
 using Words = std::array<std::uint32_t, 4>;

@@ -28,7 +28,7 @@ struct RelativeBias {
   /// A number with its confidence interval: 2 standard errors by the jackknife over blocks to either side, or all there is where
   /// the number is lost in noise.
   struct Interval {
-    double value = 0, lower = 0, upper = 0;
+    double value = 0, lower = 0, upper = 0;  ///< the number, and the ends of its interval
   };
 
   std::string name;             ///< "layer 1"
@@ -42,7 +42,7 @@ struct RelativeBias {
   double detectable = 0;  ///< smallest rho that shows: rho^2 is 2 standard deviations of the noise that it has without a bias
   /// Of the parameters where both means are resolved, beyond 5 standard errors, the share with the same sign, weighted by |g_i|.
   double sign_agreement = 0;
-  Eigen::Index resolved = 0;
+  Eigen::Index resolved = 0;  ///< how many they are
   /// False if the surrogate gradient has no mean to speak of: it is lost in noise, and one block has over 20 % of the sum of
   /// squared norms of all or 1000 times their median.
   bool usable = true;
@@ -81,11 +81,11 @@ struct Bias {
   std::vector<RelativeBias> layers;  ///< of spiking neurons, each with its input and recurrent weights and time constants
   RelativeBias total;                ///< all of them. The weights of a readout are left out: there E SG = g.
   std::string estimator;             ///< of g
-  std::uint64_t paths = 0, surrogate_paths = 0;
-  std::size_t patterns = 0;  ///< data that the loss is a mean over
-  BiasStop stop = BiasStop::samples;
-  Work work;  ///< pilot included
-  double seconds = 0;
+  std::uint64_t paths = 0, surrogate_paths = 0;  ///< of the unbiased estimator; with surrogate gradients
+  std::size_t patterns = 0;                      ///< data that the loss is a mean over
+  BiasStop stop = BiasStop::samples;             ///< why it ended
+  Work work;                                     ///< pilot included
+  double seconds = 0;                            ///< that it took
 };
 /// A table with a line for each layer.
 std::ostream& operator<<(std::ostream& out, const Bias& bias);

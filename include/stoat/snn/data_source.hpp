@@ -17,6 +17,7 @@
 
 namespace stoat::snn {
 
+/// Samples that are somewhere else than in memory, fetched when they are asked for.
 class DataSource {
  public:
   virtual ~DataSource() = default;

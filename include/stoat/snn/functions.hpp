@@ -34,7 +34,7 @@ namespace stoat::snn {
 
 /// The logarithm of a probability, and its derivative in z.
 struct LogProbability {
-  double value = 0, slope = 0;
+  double value = 0, slope = 0;  ///< log p, and its derivative in z
 };
 
 namespace detail {

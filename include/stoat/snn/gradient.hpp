@@ -17,7 +17,7 @@ namespace stoat::snn {
 
 /// What a mini-batch showed.
 struct BatchResult {
-  std::size_t samples = 0;
+  std::size_t samples = 0;     ///< of the batch
   double loss = 0;             ///< mean over the samples, regularisers included
   std::size_t correct = 0;     ///< samples whose label has the largest output, as the loss sees outputs; 0 if there are no labels
   std::vector<double> spikes;  ///< of each spiking layer: mean number per sample and unit

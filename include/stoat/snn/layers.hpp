@@ -56,10 +56,10 @@ enum class Learned { none, layer, neuron };
 ///   A[t+1] = a_a A[t] + (1 - a_a) S[t],   a_a = exp(-dt / tau_adaptation),   A[0] = 0.
 struct Lif {
   double tau_mem = 0.02, tau_syn = 0.01, dt = 0.002;  ///< s; dt < tau
-  double threshold = 1;
-  Reset reset = Reset::detached;
-  ResetKind reset_kind = ResetKind::all;
-  Activation activation = Activation::stochastic;
+  double threshold = 1;                               ///< of U, above rest
+  Reset reset = Reset::detached;                      ///< how back-propagation sees it
+  ResetKind reset_kind = ResetKind::all;              ///< what a spike does to the membrane
+  Activation activation = Activation::stochastic;     ///< how a spike comes about
   SpikeFunction escape = escape::Sigmoid{10};
   std::optional<SpikeFunction> surrogate{};  ///< in place of the derivative of `escape`
   bool recurrent = false;                    ///< all to all; after a convolution with `recurrent_kernel` a convolution

@@ -26,17 +26,17 @@ namespace stoat::snn {
 /// every input spikes at rate nu (Rossbroich, Gygax, Zenke 2022; centred form). With a recurrent connection the variance is shared,
 /// alpha to the input and 1 - alpha to it. The weights of a readout have standard deviation 1 / sqrt(fan-in).
 struct Initialization {
-  std::uint64_t seed = 1;
-  double sigma_u = 1;  ///< in units of the threshold's distance from rest
-  double nu = 15.8;    ///< Hz
-  double alpha = 0.9;  ///< used where a layer is recurrent
+  std::uint64_t seed = 1;  ///< of the weights
+  double sigma_u = 1;      ///< in units of the threshold's distance from rest
+  double nu = 15.8;        ///< Hz
+  double alpha = 0.9;      ///< used where a layer is recurrent
 };
 
 /// Integrals of the postsynaptic potential K that a spike of weight 1 causes, by simulation over 10 of the longer time constants:
 /// epsilon_bar = sum of K dt, epsilon_hat = sum of K^2 dt (s). Throws InvalidArgument unless all are positive, for more than 1e8
 /// steps.
 struct PotentialIntegrals {
-  double bar = 0, hat = 0;
+  double bar = 0, hat = 0;  ///< epsilon_bar and epsilon_hat
 };
 PotentialIntegrals potential_integrals(double tau_mem, double tau_syn, double dt);
 
@@ -67,11 +67,11 @@ class Network {
 
   /// A part of the parameter vector: a matrix, column by column.
   struct Part {
-    std::string name;  ///< "layer 1 weights"
-    int layer = 0;     ///< from 0 on
-    Eigen::Index offset = 0, rows = 0, cols = 0;
-    bool recurrent = false, time_constants = false;
-    double fan_in = 0;  ///< of weights
+    std::string name;                                ///< "layer 1 weights"
+    int layer = 0;                                   ///< from 0 on
+    Eigen::Index offset = 0, rows = 0, cols = 0;     ///< first entry in the vector; shape
+    bool recurrent = false, time_constants = false;  ///< what it is, if not input weights
+    double fan_in = 0;                               ///< of weights
     Eigen::Index size() const { return rows * cols; }
   };
   const std::vector<Part>& parts() const;
@@ -122,8 +122,8 @@ class Objective {
   const DataSource* source() const { return source_.get(); }
   /// Samples in memory, and their numbers there. Throws InvalidArgument for an index out of range, and what the source throws.
   struct Batch {
-    std::shared_ptr<const Dataset> data;
-    std::vector<std::size_t> samples;
+    std::shared_ptr<const Dataset> data;  ///< what is in memory
+    std::vector<std::size_t> samples;     ///< the numbers
   };
   Batch batch(std::span<const std::size_t> samples) const;
   const Loss& loss() const { return loss_; }

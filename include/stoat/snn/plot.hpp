@@ -44,7 +44,7 @@ void plot_weight_histograms(const Network& network, const Eigen::VectorXd& theta
 /// The epochs of a training, under a name.
 struct LearningCurve {
   std::string name;
-  std::vector<Epoch> epochs;
+  std::vector<Epoch> epochs;  ///< what is drawn
 };
 /// Loss (on the left) and accuracy (on the right) against the epoch: dashed of the training data, solid of the validation data. The
 /// data also hold what was measured with the other activation. Throws InvalidArgument if no curve has an epoch.
@@ -53,7 +53,7 @@ void plot_learning(const std::vector<LearningCurve>& curves, const std::filesyst
 /// The epochs of trainings that differ in their seed alone, under a name.
 struct LearningBand {
   std::string name;
-  std::vector<std::vector<Epoch>> runs;
+  std::vector<std::vector<Epoch>> runs;  ///< of which mean and spread are drawn
 };
 /// The mean over the seeds of loss and accuracy, with a band of one standard deviation between seeds (ddof 1): of the validation
 /// data, or the training data where there are none. An epoch that some run has not reached is left out. Throws InvalidArgument if a
@@ -69,7 +69,7 @@ void plot_confusion(const std::vector<int>& labels, const std::vector<int>& pred
 /// Numbers under a name, such as the Fano factors of a layer's units.
 struct Distribution {
   std::string name;
-  std::vector<double> values;
+  std::vector<double> values;  ///< the numbers
 };
 /// Histograms over each other, each as fractions of its numbers; means and counts stand in the key. NaN, what is not defined, is
 /// left out. `label`: what the numbers are, "Fano factor". Throws InvalidArgument if there is no number at all or one is infinite.
@@ -78,14 +78,15 @@ void plot_distributions(const std::vector<Distribution>& distributions, const st
 
 /// What a folder of a run shows as one page.
 struct RunPage {
-  std::string title;
+  std::string title;                              ///< of the page
   std::string text{};                             ///< in front
   std::vector<std::vector<std::string>> table{};  ///< the first row is the heading
+  /// A picture of the page.
   struct Picture {
-    std::string file;  ///< in the folder: "learning.png"
-    std::string caption;
+    std::string file;     ///< in the folder: "learning.png"
+    std::string caption;  ///< below it
   };
-  std::vector<Picture> pictures{};
+  std::vector<Picture> pictures{};  ///< in this order
   /// Writes index.html: text, table and pictures, each with links to its data and script, and links to the other files that are
   /// there. The folder can be moved as a whole. Throws Error, naming the file, if it cannot be written or a picture is missing.
   void write_html(const std::filesystem::path& folder) const;

@@ -13,13 +13,13 @@ namespace stoat::snn {
 
 /// The data that randman() makes.
 struct Randman {
-  int units = 20;
-  int classes = 10;
-  int samples_per_class = 1000;
-  int steps = 100;
-  double active = 0.5;  ///< fraction of the steps in which spikes may fall
-  int dimension = 1;    ///< of the manifolds
-  double alpha = 1;     ///< smoothness of the manifolds: the larger, the smoother
+  int units = 20;                ///< that spike
+  int classes = 10;              ///< a manifold each
+  int samples_per_class = 1000;  ///< points of a manifold
+  int steps = 100;               ///< of a sample
+  double active = 0.5;           ///< fraction of the steps in which spikes may fall
+  int dimension = 1;             ///< of the manifolds
+  double alpha = 1;              ///< smoothness of the manifolds: the larger, the smoother
 };
 
 /// classes x samples_per_class samples, shuffled. For sample point x, uniform in [0, 1)^dimension, unit e spikes in step

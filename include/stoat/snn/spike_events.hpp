@@ -73,10 +73,10 @@ class SpikeEvents {
 
 /// Samples with what is to be learned about them: labels, or target spike trains, or both.
 struct Dataset {
-  SpikeEvents inputs;
+  SpikeEvents inputs;         ///< a sample each
   std::vector<int> labels{};  ///< of each sample, 0 <= label < classes; empty if there are none
-  int classes = 0;
-  SpikeEvents targets{};  ///< of each sample, over the units of the output layer; no samples if there are none
+  int classes = 0;            ///< labels are below
+  SpikeEvents targets{};      ///< of each sample, over the units of the output layer; no samples if there are none
 
   std::size_t size() const { return inputs.samples(); }
   /// Throws InvalidArgument if the numbers of labels, targets and inputs disagree or a label is out of range.

@@ -38,7 +38,7 @@ struct Epoch {
   double validation_loss = not_measured, validation_accuracy = not_measured;
   /// The same with the other activation.
   double other_loss = not_measured, other_accuracy = not_measured;
-  double seconds = 0;
+  double seconds = 0;  ///< that it took
 };
 
 /// A training in the middle of an epoch.
@@ -55,7 +55,7 @@ enum class Monitor { loss, accuracy };
 
 /// What train() does, and when it ends.
 struct TrainOptions {
-  int epochs = 10;
+  int epochs = 10;         ///< in all
   std::size_t batch = 64;  ///< samples a step; the last batch of an epoch may be smaller
   std::uint64_t seed = 1;  ///< of the order of the data, of coins and of dropout
   int threads = 0;         ///< of each rank; 0: as many as OpenMP offers. The result is bit for bit the same for any number.
@@ -99,11 +99,11 @@ struct Training {
   int best_epoch = 0;     ///< its number; 0 if there was no epoch
   /// What the optimiser remembers after the last batch: for Optimizer::restore, and for write_weights beside theta.
   OptimizerState optimizer;
-  std::vector<Epoch> epochs;
-  std::size_t batches = 0;          ///< of the next epoch, where it ended in its middle: theta has seen them, too
-  int resumed = 0;                  ///< how many of the epochs a checkpoint had ...
-  std::size_t resumed_batches = 0;  ///< ... and how many batches of the next one
-  End end = End::epochs;
+  std::vector<Epoch> epochs;             ///< those before a checkpoint included
+  std::size_t batches = 0;               ///< of the next epoch, where it ended in its middle: theta has seen them, too
+  int resumed = 0;                       ///< how many of the epochs a checkpoint had ...
+  std::size_t resumed_batches = 0;       ///< ... and how many batches of the next one
+  End end = End::epochs;                 ///< why it ended
   std::vector<std::string> diagnostics;  ///< "rank 3 took 4.1 times as long as the others, ..."
 };
 
@@ -132,7 +132,7 @@ struct EvaluateOptions {
   std::uint64_t run = 0;           ///< number of the first sample's coins; the next samples have the next ones
   int threads = 0;                 ///< of each rank
   std::shared_ptr<Ranks> ranks{};  ///< that share the samples of a batch, and all get the result
-  bool double_precision = false;
+  bool double_precision = false;   ///< in place of single precision
 };
 
 /// What a network does with data.

@@ -19,12 +19,12 @@ struct GradientCheckOptions {
 
 /// Reverse mode, forward mode and finite differences of one function at one point.
 struct GradientCheck {
-  double value = 0;
-  Eigen::VectorXd reverse, forward, differences;
-  Eigen::VectorXd difference_error;  ///< what the differences say of their own error
-  Eigen::VectorXd deviation;         ///< of the modes from each other or of reverse from the differences, beyond their error
-  Eigen::Index worst = 0;            ///< component of the largest deviation
-  bool passed = false;
+  double value = 0;                               ///< of the function
+  Eigen::VectorXd reverse, forward, differences;  ///< the gradient by each
+  Eigen::VectorXd difference_error;               ///< what the differences say of their own error
+  Eigen::VectorXd deviation;  ///< of the modes from each other or of reverse from the differences, beyond their error
+  Eigen::Index worst = 0;     ///< component of the largest deviation
+  bool passed = false;        ///< no deviation is beyond the tolerance
   explicit operator bool() const { return passed; }
 };
 std::ostream& operator<<(std::ostream& out, const GradientCheck& check);

@@ -64,7 +64,7 @@ class Arena {
  public:
   /// A place to rewind to.
   struct Mark {
-    std::size_t chunk = 0, used = 0;
+    std::size_t chunk = 0, used = 0;  ///< piece of memory, and bytes used in it
   };
   /// Room for `count` objects. Throws Error if there is no memory left.
   template <class U>

@@ -42,7 +42,7 @@ using Index = std::uint32_t;
 /// changes no variable in memory.
 template <class T>
 struct Partial {
-  T value;
+  T value;  ///< the derivative
 };
 /// What a partial is the derivative by: a variable's index.
 struct Argument {
@@ -59,9 +59,9 @@ class Tape {
 
   /// A place on the tape to which it can be rewound.
   struct Mark {
-    Index next = 1;
-    std::size_t arguments = 0, blocks = 0, kept = 0;
-    Arena::Mark arena{};
+    Index next = 1;                                   ///< the next variable
+    std::size_t arguments = 0, blocks = 0, kept = 0;  ///< lengths of the lists of partials, block operations and kept values
+    Arena::Mark arena{};                              ///< of the payloads
   };
 
   /// The adjoint of an operation on runs of indices: reads its outputs' adjoints, adds to its inputs'.
@@ -139,8 +139,8 @@ class Tape {
   /// Comparisons of active values since the last clear, and the value of `watch` at the first one: a program that
   /// branches on a parameter-dependent continuous value has jumps that no derivative of the path covers.
   struct Comparisons {
-    std::size_t count = 0;
-    std::size_t first = 0;
+    std::size_t count = 0;  ///< how many
+    std::size_t first = 0;  ///< value of `watch` at the first one
   };
   const Comparisons& comparisons() const { return comparisons_; }
   void watch(const std::size_t* place) { place_ = place; }
@@ -194,10 +194,10 @@ class Tape {
 
   /// Room for the partials and arguments of a statement whose number of arguments is known at run time (at most 255).
   struct Arguments {
-    Index index;
-    std::size_t first;  ///< position of the first argument
-    Partial<T>* partials;
-    Argument* indices;
+    Index index;           ///< of the statement
+    std::size_t first;     ///< position of the first argument
+    Partial<T>* partials;  ///< to be filled
+    Argument* indices;     ///< to be filled
   };
   Arguments open_statement(std::size_t count);
   Partial<T>* partials() { return partials_; }
