@@ -11,12 +11,9 @@ namespace particle_filter {
 /// that no longer depend on theta; a particle carries on the probability that its ancestor should have had, over the one that it
 /// had (Scibior and Wood 2021). That is 1, but its derivative is the score of the draw: it acts on what descends from the ancestor
 /// alone, where a score function acts on the whole outcome. The mean is right for all theta near by, so its derivative is.
-struct CarriedWeights {
-  ParticleFilter filter;
-
+struct CarriedWeights : ParticleFilter {
   template <class S>
   S operator()(Sampler<S>& draw, const Vector<S>& theta) const {
-    const auto& [observations, start, start_variance, motion_variance, noise_variance, particles, minus_log] = filter;
     const Eigen::Index dimension = start.size();
     const Matrix<S> motion = theta.matrix(0, dimension, dimension);
     std::vector<Vector<S>> x(static_cast<std::size_t>(particles), Vector<S>(start));
