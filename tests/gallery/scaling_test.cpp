@@ -63,6 +63,9 @@ TEST_CASE("a measurement in a process of its own tells what it saw; slopes are e
   const scaling::Point whole = scaling::measure(town, ScoreFunction{}, 0, 1);
   const scaling::Point parts = scaling::measure(town, ScoreFunction{}, 0, 1, {.recording = std::size_t{1} << 20});
   CHECK(parts.draw_memory < whole.draw_memory - 6e6);
+  const LoopOptions little{.memory = std::size_t{4} << 20, .recording = std::size_t{1} << 20};
+  const scaling::Point replays = scaling::measure(town, StochasticDerivative{4}, 0, 1, {.memory = little.memory});
+  CHECK(scaling::measure(town, StochasticDerivative{4}, 0, 1, little).draw_memory < replays.draw_memory - 6e6);
   const std::vector<double> x{1, 10, 50}, y{3, 300, 7500};
   CHECK(scaling::slope(x, y) == doctest::Approx(2));
 }

@@ -267,7 +267,6 @@ const auto few = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
 }  // namespace
 
 TEST_CASE("a choice of passing alternatives is unbiased, and no worse than one among all") {
-  // Poisson counts above 3 are a 10^-5th of all: what the truth lacks.
   Eigen::VectorXd theta(5);
   theta << 0.2, 0.3, 0.7, -0.4, 0.5;
   const Exact truth = enumerate(few, theta, {.tail = 1e-9});
@@ -275,14 +274,14 @@ TEST_CASE("a choice of passing alternatives is unbiased, and no worse than one a
        {AnyEstimator(StochasticDerivative{1}), AnyEstimator(StochasticDerivative{3}),
         AnyEstimator(StochasticDerivative{2, SiteChoice::uniform}), AnyEstimator(StochasticDerivative{1, SiteChoice::neyman})}) {
     CAPTURE(e.name());
-    const Options options{.samples = 20'000, .seed = 11};
+    const Options options{.samples = 8000, .seed = 11};
     Options segments = options;
     segments.loops.recording = 1;
     const Estimate whole = estimate(few, theta, e, options), parts = estimate(few, theta, e, segments);
     CAPTURE(parts.gradient_error.transpose() / whole.gradient_error.norm());
     // Five standard errors: a false alarm in 300 000 for each estimator.
     CHECK(((parts.gradient - truth.gradient).array() / parts.gradient_error.array()).abs().maxCoeff() < 5);
-    CHECK(parts.gradient_error.norm() < 0.05 * truth.gradient.norm());
+    CHECK(parts.gradient_error.norm() < 0.08 * truth.gradient.norm());
     CHECK(parts.gradient_error.norm() < 1.3 * whole.gradient_error.norm());
   }
 }
