@@ -458,7 +458,7 @@ void draw(Trace<T>& trace, const Plan& plan, const Learned* learned, const RunKe
 template <class T>
 void learn_residuals(Trace<T>& trace, const Plan& plan, int runs, const PilotContext& pilot, Learned& learned) {
   struct Entry {
-    double residuals = 0, sizes = 0;
+    double replays = 0, residuals = 0, sizes = 0;
     std::array<double, 2> sum{}, squares{}, count{};
   };
   std::vector<Entry> table;
@@ -480,7 +480,7 @@ void learn_residuals(Trace<T>& trace, const Plan& plan, int runs, const PilotCon
         costs += c.cost, suffixes += Learned::suffix(y.site, trace.sites());
       }
       if (!std::isfinite(c.residual) || !std::isfinite(c.size)) return;
-      e.residuals += c.residual * c.residual, e.sizes += c.size * c.size;
+      e.replays += 1, e.residuals += c.residual * c.residual, e.sizes += c.size * c.size;
       residuals += c.residual * c.residual, sizes += c.size * c.size;
       if (!plan.residuals) return;
       const Site& s = trace.site(y.site);
@@ -498,8 +498,8 @@ void learn_residuals(Trace<T>& trace, const Plan& plan, int runs, const PilotCon
   for (std::size_t i = 0; i < table.size(); ++i) {
     const Entry& e = table[i];
     // As if two replays had shown the usual size.
-    const double n = e.count[0] + e.count[1], usual = learned.usual_scale * learned.usual_scale;
-    if (e.sizes > 0) learned.scale[i] = std::sqrt((n * e.residuals / e.sizes + 2 * usual) / (n + 2));
+    const double usual = learned.usual_scale * learned.usual_scale;
+    if (e.sizes > 0) learned.scale[i] = std::sqrt((e.replays * e.residuals / e.sizes + 2 * usual) / (e.replays + 2));
     for (std::size_t x = 0; x < 2 && plan.residuals; ++x) {
       if (e.count[x] < 2) continue;
       // Shrunk by what its own noise takes of it (James and Stein).
