@@ -49,8 +49,8 @@ std::vector<CostNetwork> networks(bool quick) {
           {.name = "128-128", .hidden = {128, 128}},
           {.name = "128-128-128, mean", .hidden = {128, 128, 128}, .loss = mean},
           {.name = "128-128-128", .hidden = {128, 128, 128}},
-          {.name = "recurrent 256, gain 0.05", .hidden = {256}, .steps = 100, .recurrence = 0.05},
-          {.name = "recurrent 256, gain 0.33", .hidden = {256}, .steps = 100, .recurrence = 0.33}};
+          {.name = "recurrent, 0.05", .hidden = {256}, .steps = 100, .recurrence = 0.05},
+          {.name = "recurrent, 0.33", .hidden = {256}, .steps = 100, .recurrence = 0.33}};
 }
 
 /// One network after the other, those of the same weights together.
@@ -101,7 +101,7 @@ Figure cost_figure(const std::vector<Case>& cases, std::size_t count) {
       {}};
   for (std::size_t first = 0; first < cases.size(); first += count) {
     const int updates = cases[first].updates;
-    std::string commands = "set logscale y\nset format y '10^{%T}'\nset xtics rotate by -35 scale 0 (";
+    std::string commands = "set logscale y\nset yrange [0.003:5000]\nset format y '10^{%T}'\nset xtics rotate by -35 scale 0 (";
     for (std::size_t n = 0; n < count; ++n)
       commands += (n ? ", '" : "'") + cases[first + n].network.name + "' " + std::to_string(n);
     commands += ")\nset xrange [-0.6:" + digits(static_cast<double>(count) - 0.4) + "]\nset rmargin 7\n";
@@ -134,7 +134,9 @@ constexpr const char* text =
     "functions need no replays, and hear of each spike through the loss alone.</p>"
     "<p>Inputs are 700 Poisson trains, of a mean rate of 1.5 % a step, whose rates tell one of 20 classes. Times are of one core, "
     "in "
-    "double precision; the gradient is that of the weights of the layers of neurons, for one input.</p>";
+    "double precision; the gradient is that of the weights of the layers of neurons, for one input. Recurrent networks have one "
+    "layer of 256 neurons; the number is how much of the membranes their recurrent weights "
+    "cause.</p>";
 
 }  // namespace
 

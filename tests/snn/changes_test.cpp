@@ -161,11 +161,11 @@ TEST_CASE("replays by differences in float: a guard catches where rounding may d
   CHECK(wide.reruns > wide.replays / 2);
 }
 
-TEST_CASE("what a run keeps for its replays: at most 9 bytes of a neuron and step") {
+TEST_CASE("what a run keeps for its replays: at most 9 bytes of a neuron and step at the rates of the targets") {
   const auto bytes = [](Lif lif, int depth) {
     std::vector<Layer> layers;
-    for (int l = 0; l < depth; ++l) layers.insert(layers.end(), {Linear{64}, lif});
-    const Network network(12, 128, std::move(layers));
+    for (int l = 0; l < depth; ++l) layers.insert(layers.end(), {Linear{128}, lif});
+    const Network network(12, 256, std::move(layers));
     const Objective objective(network, data_for(network), MeanOutput{0});
     ReplayLog<float> log;
     log.arena().allocate<char>(std::size_t{1} << 20);  // one piece of memory: what is used of it is what was asked for
@@ -173,14 +173,15 @@ TEST_CASE("what a run keeps for its replays: at most 9 bytes of a neuron and ste
     Sampler<float> draw;
     draw.set_replay_log(&log);
     draw.begin({.key = {1, 0}});
-    (void)objective(draw, Vector<float>(network.initial<float>({.nu = 50})), 0);
+    (void)objective(draw, Vector<float>(Eigen::VectorXf::Zero(network.parameters())), 0);  // hardly a spike
     return static_cast<double>(log.arena().used()) / static_cast<double>(draw.outcomes().size());
   };
   Lif none, leak;
   none.reset = Reset::none, leak.reset_kind = ResetKind::leak;
   for (const Lif& lif : {Lif{}, leak, none})
     for (const int depth : {1, 3}) {
-      CHECK(bytes(lif, depth) < 9);
+      // Every spike is in a list as well, 4 bytes each: 0.12 at 3 %.
+      CHECK(bytes(lif, depth) + 0.12 < 9);
       CHECK(bytes(lif, depth) > 8);  // membranes and margins
     }
 }
