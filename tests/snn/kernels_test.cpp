@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -290,6 +291,30 @@ void check_changes(const Kernels<T>& k, int n, bool reset_u, bool reset_i) {
 }
 
 template <class T>
+void check_margins(const Kernels<T>& k, int n) {
+  const auto size = static_cast<std::size_t>(padded(n));
+  const auto limit = numbers<T>(size, 1), z = numbers<T>(size, 2), before = numbers<T>(size, 3, 0, 2);
+  // Some spikes that rounding would deny, or that it would make.
+  std::vector<std::uint64_t> spikes(static_cast<std::size_t>(words(n)));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
+    spikes[i / 64] |= std::uint64_t{(limit[i] < z[i]) != (i % 7 == 0)} << (i % 64);
+  std::vector<T> margin(size), least = before;
+  k.keep_margins(limit.data(), z.data(), spikes.data(), n, margin.data(), least.data());
+  for (std::size_t i = 0; i < size; ++i) {
+    const bool padding = i >= static_cast<std::size_t>(n);
+    CHECK((margin[i] < 0) == (!padding && bit(spikes, 0, 0, static_cast<int>(i))));
+    if (padding) CHECK((margin[i] > T(1e30) && least[i] > T(1e30)));
+    else CHECK(least[i] == std::min(before[i], std::abs(margin[i])));
+    if (!padding && i % 7 != 0) CHECK(margin[i] == limit[i] - z[i]);
+    if (!padding && i % 7 == 0) CHECK(std::abs(margin[i]) < T(1e-30));
+  }
+  const auto u = numbers<double>(size, 4, 0, 1);
+  k.odds(u.data(), margin.data(), n);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i)
+    CHECK(std::abs(static_cast<double>(margin[i]) * (1 - u[i]) / u[i] - 1) < rounding<T>());
+}
+
+template <class T>
 void check_readout_change(const Kernels<T>& k, int n) {
   const int steps = 30, stride = padded(n);
   const auto size = static_cast<std::size_t>(stride);
@@ -350,5 +375,6 @@ TEST_CASE_TEMPLATE("inner loops of every instruction set are what their formulas
     for (const int n : {1, 16, 20, 100})
       for (const int resets : {0, 1, 2}) check_changes(*k, n, resets > 0, resets > 1);
     for (const int n : {3, 16, 20, 33}) check_readout_change(*k, n);
+    for (const int n : {3, 16, 20, 100}) check_margins(*k, n);
   }
 }
