@@ -324,8 +324,9 @@ TEST_CASE("other estimators refuse, once a loop takes more than it may") {
 
 TEST_CASE("a comparison with loops in segments") {
   const auto table = [](std::size_t bytes) {
-    return compare(walk, Eigen::Vector2d(1.5, 0.9), {ScoreFunction{}, StochasticDerivative{0}, DebiasedSurrogate{1}},
-                   {.samples = 10, .threads = 1, .truth = Exact{1, Eigen::Vector2d(1, 1), "none", 0, {}}, .loops = {.recording = bytes}});
+    return compare(
+        walk, Eigen::Vector2d(1.5, 0.9), {ScoreFunction{}, StochasticDerivative{0}, DebiasedSurrogate{1}},
+        {.samples = 10, .threads = 1, .truth = Exact{1, Eigen::Vector2d(1, 1), "none", 0, {}}, .loops = {.recording = bytes}});
   };
   const Comparison whole = table(0), parts = table(1);
   for (const std::size_t row : {0U, 1U}) {
