@@ -51,9 +51,9 @@ Program<double> in_the_angle(const F& filter) {
   };
 }
 double density_at(const ParticleFilter& model, double angle) { return std::exp(log_density(model, rotation(angle))); }
-/// Its difference quotient, with the step of the published test.
+/// Its derivative. With a step of 0.02, as in the published test, the difference quotient is 4 % off here.
 double slope_at(const ParticleFilter& model, double angle) {
-  return (density_at(model, angle + 0.02) - density_at(model, angle - 0.02)) / 0.04;
+  return (density_at(model, angle + 1e-4) - density_at(model, angle - 1e-4)) / 2e-4;
 }
 
 PlainParticleFilter plain(const ParticleFilter& f) {
