@@ -191,17 +191,18 @@ void list_repeated(const Trace<T>& trace, std::size_t first, std::size_t end, Ge
 template <class T>
 std::size_t list_alternatives(Trace<T>& trace, const Plan& plan, std::size_t i, std::size_t sites, Generator& choices,
                               Workspace& w) {
-  if (!trace.active(i)) return i + 1;
-  if (plan.replays != 0 && (plan.flow == Flow::least_variance || plan.flow == Flow::independent)) {
+  const Site& site = trace.site(i);
+  if (site.count == 0) return i + 1;
+  if (site.count > 1 && plan.replays != 0 && (plan.flow == Flow::least_variance || plan.flow == Flow::independent)) {
     std::size_t end = i;
-    while (end < sites && trace.site(end).plain == trace.site(i).plain && w.first_of(end) == 0) ++end;
+    while (end < sites && trace.site(end).plain == site.plain && w.first_of(end) == 0) ++end;
     if (end > i + 1) {
       list_repeated(trace, i, end, choices, w);
       return end;
     }
   }
   const std::size_t begin = w.alternatives.list.size();
-  const bool predicted = trace.site(i).law->one_hot && plan.control != Control::none;
+  const bool predicted = site.law->one_hot && plan.control != Control::none;
   trace.alternatives(i, predicted ? Flow::independent : plan.flow, w.alternatives);
   double total = 0;
   for (std::size_t a = begin; a < w.alternatives.list.size(); ++a) {
@@ -213,10 +214,10 @@ std::size_t list_alternatives(Trace<T>& trace, const Plan& plan, std::size_t i, 
   for (std::size_t a = begin; a < w.alternatives.list.size(); ++a) {
     const auto y = static_cast<std::size_t>(w.alternatives.list[a].outcome);
     w.share.push_back(total > 0 && !predicted ? w.size[a] / total : 0.0);
-    w.predicted.push_back(predicted ? s[y] - s[static_cast<std::size_t>(trace.site(i).outcome)] : 0.0);
+    w.predicted.push_back(predicted ? s[y] - s[static_cast<std::size_t>(site.outcome)] : 0.0);
   }
   if (total > 0 || predicted || w.first_of(i) == 0) return i + 1;
-  const Alternative none{i, trace.site(i).outcome, w.alternatives.weights.size(), trace.site(i).count};
+  const Alternative none{i, site.outcome, w.alternatives.weights.size(), site.count};
   const auto own = s.first(none.count);
   if (std::all_of(own.begin(), own.end(), [](double x) { return x == 0; })) return i + 1;
   for (std::uint32_t j = 0; j < none.count; ++j) w.alternatives.weights.push_back({j, s[j]});
