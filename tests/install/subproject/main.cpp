@@ -24,11 +24,9 @@ int main() {
   try {
     refuse();
     return std::cerr << "no error\n", 1;
-  } catch (const InvalidArgument&) {
-  }
+  } catch (const InvalidArgument&) {}
   try {
     const snn::Network wrong(1, 1, {});
     return std::cerr << "no error of an empty network\n", 1;
-  } catch (const InvalidArgument&) {
-  }
+  } catch (const InvalidArgument&) {}
 }
