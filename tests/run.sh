@@ -8,10 +8,10 @@ cd "$(dirname "$0")/.."
 
 preset=${1:-release}
 case $preset in
-  release) sh cmake/setup.sh; build=build ;;
+  release) sh cmake/setup.sh clang libclang-rt-dev; build=build ;;
   dev | asan) sh cmake/setup.sh; build=build-$preset ;;
   clang) sh cmake/setup.sh clang libomp-dev; build=build-clang ;;
-  tsan) sh cmake/setup.sh clang libclang-rt-14-dev libomp-dev; build=build-tsan ;;
+  tsan) sh cmake/setup.sh clang libclang-rt-dev libomp-dev; build=build-tsan ;;
   *) echo "usage: sh tests/run.sh [release|asan|clang|dev|tsan]" >&2; exit 2 ;;
 esac
 werror=OFF

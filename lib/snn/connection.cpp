@@ -5,18 +5,43 @@
 
 namespace stoat::snn {
 
+namespace {
+
+/// Writes the units whose bits are set, and returns their number.
+std::size_t list_units(const std::uint64_t* word, int units, Unit* out) {
+  std::size_t count = 0;
+  for (int base = 0; base < units; base += 64)
+    for (std::uint64_t w = *word++; w; w &= w - 1) out[count++] = static_cast<Unit>(base + std::countr_zero(w));
+  return count;
+}
+
+}  // namespace
+
+template <class T>
+SpikeLists::SpikeLists(const Signal<T>& signal, int sample) {
+  if (signal.events) {
+    static_cast<SpikeEvents::Lists&>(*this) = signal.events->lists(signal.which[sample]);
+    return;
+  }
+  const std::uint64_t* const bits = signal.row_bits(sample, 0);
+  const std::ptrdiff_t row = kernels::words(signal.units);
+  std::size_t spikes = 0;
+  for (std::ptrdiff_t w = 0; w < row * signal.steps; ++w) spikes += static_cast<std::size_t>(std::popcount(bits[w]));
+  found_.resize(spikes);
+  starts_.resize(static_cast<std::size_t>(signal.steps) + 1);
+  for (int t = 0; t < signal.steps; ++t) {
+    const auto at = static_cast<std::size_t>(t);
+    starts_[at + 1] = starts_[at] + list_units(bits + row * t, signal.units, found_.data() + starts_[at]);
+  }
+  units = found_.data(), begin = starts_.data();
+}
+
 template <class T>
 Active<T> Rows<T>::operator()(int sample, int step) {
   if (signal_.events) return {signal_.events->at(signal_.which[sample], step), nullptr};
-  if (signal_.spikes.begin) {
-    const SpikeEvents::Lists lists = signal_.lists(sample);
-    return {{lists.units + lists.begin[step], lists.units + lists.begin[step + 1]}, nullptr};
-  }
   std::size_t count = 0;
   if (signal_.bits) {
-    const std::uint64_t* word = signal_.row_bits(sample, step);
-    for (int base = 0; base < signal_.units; base += 64)
-      for (std::uint64_t w = *word++; w; w &= w - 1) units_[count++] = static_cast<Unit>(base + std::countr_zero(w));
+    count = list_units(signal_.row_bits(sample, step), signal_.units, units_.data());
     return {std::span<const Unit>(units_).first(count), nullptr};
   }
   const T* const row = signal_.numbers + signal_.row(sample, step);
@@ -81,7 +106,7 @@ void Connection::gradient(const Active<T>& s, const T* g, T* dw) const {
 template <class T>
 void Connection::forward(const Signal<T>& s, int sample, const T* w, T* y, std::ptrdiff_t ld_y) const {
   if (linear_ && !s.numbers) {
-    const SpikeEvents::Lists lists = s.lists(sample);
+    const SpikeLists lists(s, sample);
     kernels::best<T>().sum_rows(y, ld_y, s.steps, w, outputs_, outputs_, lists.units, lists.begin, false);
     return;
   }
@@ -96,7 +121,7 @@ template <class T>
 void Connection::gradient(const Signal<T>& s, int sample, const T* g, std::ptrdiff_t ld_g, T* dw) const {
   if (linear_ && !s.numbers) {
     // The steps at which each unit spikes: its weights' gradient is a sum of rows of g, which stays in the registers.
-    const SpikeEvents::Lists lists = s.lists(sample);
+    const SpikeLists lists(s, sample);
     const std::size_t first = lists.begin[0], count = lists.begin[s.steps] - first;
     std::vector<std::size_t> begin(static_cast<std::size_t>(inputs_) + 2);
     std::vector<Unit> steps(count);
@@ -145,6 +170,7 @@ void Connection::backward(const T* w, const T* packed, const T* g, std::ptrdiff_
 }
 
 #define INSTANTIATE(T)                                                                           \
+  template SpikeLists::SpikeLists(const Signal<T>&, int);                                        \
   template class Rows<T>;                                                                        \
   template void Connection::forward(const Signal<T>&, int, const T*, T*, std::ptrdiff_t) const;  \
   template void Connection::gradient(const Signal<T>&, int, const T*, std::ptrdiff_t, T*) const; \

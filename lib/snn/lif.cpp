@@ -1,4 +1,3 @@
-#include <bit>
 #include <limits>
 
 #include "lif_changes.hpp"
@@ -44,7 +43,6 @@ void LifLayer<T>::run(Pass<T>& pass) {
       keep_margins(t, room.data(), z);
     }
   }
-  list_spikes(pass);
 }
 
 /// Of one step; `limit` is the distance to threshold at which a spike would have been none, or the other way round.
@@ -132,24 +130,6 @@ void LifLayer<T>::rest_now(int g, int t, int* left) {
     }
   }
   for (int w = 0; w < words(n); ++w) now[w] &= ~resting[w];
-}
-
-/// The spikes as lists of units.
-template <class T>
-void LifLayer<T>::list_spikes(Pass<T>& pass) {
-  const auto rows = static_cast<std::size_t>(samples) * static_cast<std::size_t>(steps);
-  auto* const begin = pass.template allocate<std::size_t>(rows + 1);
-  std::vector<Unit> found;
-  const std::uint64_t* word = spikes;
-  for (std::size_t r = 0; r < rows; ++r) {
-    begin[r] = found.size();
-    for (int base = 0; base < n; base += 64)
-      for (std::uint64_t w = *word++; w; w &= w - 1) found.push_back(static_cast<Unit>(base + std::countr_zero(w)));
-  }
-  begin[rows] = found.size();
-  auto* const units = pass.template allocate<Unit>(found.size() + 1);
-  std::copy(found.begin(), found.end(), units);
-  out.spikes = {units, begin};
 }
 
 /// The mean field: every spike is its probability, and everything is differentiable.

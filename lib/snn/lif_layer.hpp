@@ -63,7 +63,6 @@ struct LifLayer {
   void run_steps(Pass<T>& pass, bool simple, kernels::MembraneRun<T> neurons);
   void rest_now(int g, int t, int* left);
   void keep_margins(int t, const T* limit, const T* z);
-  void list_spikes(Pass<T>& pass);
   void run_means(Pass<T>& pass);
 
   /// d u[t+1] / d S[t] with the sign changed, or null.

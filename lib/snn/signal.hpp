@@ -33,7 +33,6 @@ struct Signal {
   const SpikeEvents* events = nullptr;
   const std::size_t* which = nullptr;   ///< the samples among the events
   const std::uint64_t* bits = nullptr;  ///< samples x steps x words(units)
-  SpikeEvents::Lists spikes{};          ///< the bits as lists, sample after sample
   const T* numbers = nullptr;           ///< samples x steps x stride
   Index at = 0;                         ///< the variable of the first number; 0: constants
   Index membrane = 0;            ///< of spikes: the variable of the first distance to threshold, in the layout of numbers ...
@@ -44,11 +43,6 @@ struct Signal {
   std::ptrdiff_t row(int sample, int step) const { return (static_cast<std::ptrdiff_t>(sample) * steps + step) * stride; }
   const std::uint64_t* row_bits(int sample, int step) const {
     return bits + (static_cast<std::ptrdiff_t>(sample) * steps + step) * kernels::words(units);
-  }
-  /// Lists of the units that spike in each step of a sample; of numbers there are none.
-  SpikeEvents::Lists lists(int sample) const {
-    if (events) return events->lists(which[sample]);
-    return {spikes.units, spikes.begin + static_cast<std::ptrdiff_t>(sample) * steps};
   }
   std::size_t size() const {
     return static_cast<std::size_t>(samples) * static_cast<std::size_t>(steps) * static_cast<std::size_t>(stride);
@@ -77,6 +71,19 @@ class Rows {
   const Signal<T>& signal_;
   std::vector<Unit> units_;
   std::vector<T> numbers_;
+};
+
+/// Lists of the units that spike in each step of a sample of events or bits.
+class SpikeLists : public SpikeEvents::Lists {
+ public:
+  template <class T>
+  SpikeLists(const Signal<T>& signal, int sample);
+  SpikeLists(const SpikeLists&) = delete;
+  SpikeLists& operator=(const SpikeLists&) = delete;
+
+ private:
+  std::vector<Unit> found_;
+  std::vector<std::size_t> starts_;
 };
 
 /// Which weight joins which units: each input unit has some taps, each of which adds `width` consecutive weights to as many

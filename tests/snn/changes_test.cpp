@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstdint>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -161,8 +163,11 @@ TEST_CASE("replays by differences in float: a guard catches where rounding may d
   CHECK(wide.reruns > wide.replays / 2);
 }
 
-TEST_CASE("what a run keeps for its replays: at most 9 bytes of a neuron and step at the rates of the targets") {
-  const auto bytes = [](Lif lif, int depth) {
+TEST_CASE("what a run keeps for its replays: at most 9 bytes of a neuron and step, whatever the rate") {
+  struct Kept {
+    double bytes, rate;
+  };
+  const auto kept = [](Lif lif, int depth, double sigma_u) -> Kept {
     std::vector<Layer> layers;
     for (int l = 0; l < depth; ++l) layers.insert(layers.end(), {Linear{128}, lif});
     const Network network(12, 256, std::move(layers));
@@ -173,16 +178,21 @@ TEST_CASE("what a run keeps for its replays: at most 9 bytes of a neuron and ste
     Sampler<float> draw;
     draw.set_replay_log(&log);
     draw.begin({.key = {1, 0}});
-    (void)objective(draw, Vector<float>(Eigen::VectorXf::Zero(network.parameters())), 0);  // hardly a spike
-    return static_cast<double>(log.arena().used()) / static_cast<double>(draw.outcomes().size());
+    (void)objective(draw, Vector<float>(network.initial<float>({.sigma_u = sigma_u, .nu = 50})), 0);
+    const auto sites = static_cast<double>(draw.outcomes().size());
+    const auto spikes = std::accumulate(draw.outcomes().begin(), draw.outcomes().end(), std::int64_t{0});
+    return {static_cast<double>(log.arena().used()) / sites, static_cast<double>(spikes) / sites};
   };
   Lif none, leak;
   none.reset = Reset::none, leak.reset_kind = ResetKind::leak;
   for (const Lif& lif : {Lif{}, leak, none})
     for (const int depth : {1, 3}) {
-      // Every spike is in a list as well, 4 bytes each: 0.12 at 3 %.
-      CHECK(bytes(lif, depth) + 0.12 < 9);
-      CHECK(bytes(lif, depth) > 8);  // membranes and margins
+      const Kept few = kept(lif, depth, 0.3), many = kept(lif, depth, 10);
+      CHECK(few.rate < 0.05);
+      CHECK(many.rate > 0.1);
+      CHECK(few.bytes < 9);
+      CHECK(few.bytes > 8);  // membranes and margins
+      CHECK(many.bytes == few.bytes);
     }
 }
 

@@ -1,11 +1,29 @@
-// A libFuzzer target for one reader, STOAT_FUZZ_READER.
+// The libFuzzer target: what it makes up is read by the reader named by the environment variable STOAT_READER.
 #include <cstdint>
-#include <cstring>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
 
 #include "fuzz/readers.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+namespace {
+
+const fuzz::Reader* chosen = nullptr;
+
+}  // namespace
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  const char* const name = std::getenv("STOAT_READER");
   for (const fuzz::Reader& reader : fuzz::readers())
-    if (std::strcmp(reader.name, STOAT_FUZZ_READER) == 0) fuzz::accepts(reader, {reinterpret_cast<const char*>(data), size});
+    if (name && std::string_view(name) == reader.name) chosen = &reader;
+  if (chosen) return 0;
+  std::fputs("STOAT_READER must be one of:", stderr);
+  for (const fuzz::Reader& reader : fuzz::readers()) std::fprintf(stderr, " %s", reader.name);
+  std::fputs("\n", stderr);
+  std::exit(2);
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  fuzz::accepts(*chosen, {reinterpret_cast<const char*>(data), size});
   return 0;
 }
