@@ -18,3 +18,16 @@ function(stoat_reuse_precompiled target other)
     target_precompile_headers(${target} REUSE_FROM ${other})
   endif()
 endfunction()
+
+# stoat_less_optimisation(target): for a release by g++, whose optimisation takes longer than these programs run.
+function(stoat_less_optimisation target)
+  if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -O1 -Wno-maybe-uninitialized)  # g++ 12 warns of code of Eigen then
+  endif()
+endfunction()
+
+# stoat_compile_quickly(target): that, with the headers that go with it.
+function(stoat_compile_quickly target)
+  stoat_less_optimisation(${target})
+  stoat_reuse_precompiled(${target} stoat_quick_headers)
+endfunction()
