@@ -74,7 +74,7 @@ std::uint32_t SamplerBase::occurrence(std::uint64_t label) {
   return uses + plan_.checkpoints->uses(label, skipped_labels_);
 }
 
-double SamplerBase::labelled_uniform(std::uint64_t label, std::uint32_t occurrence) {
+double SamplerBase::labelled_uniform(std::uint64_t label, std::uint32_t occurrence) const {
   const Words w = philox(for_purpose(plan_.key, Purpose::labelled), label, occurrence);
   const double u = uniform53(w[0], w[1]);
   return plan_.coupling ? (*plan_.coupling)(site_, u) : u;

@@ -205,7 +205,7 @@ class SamplerBase {
   }
   /// How often a label was used before in this run. Each draw with a label asks once, forced or not.
   std::uint32_t occurrence(std::uint64_t label);
-  double labelled_uniform(std::uint64_t label, std::uint32_t occurrence);
+  double labelled_uniform(std::uint64_t label, std::uint32_t occurrence) const;
   template <class S, ContinuousLaw L>
   auto continuous(const L& law) {
     if (const std::string trouble = detail::plain(law).problem(); !trouble.empty()) [[unlikely]]
