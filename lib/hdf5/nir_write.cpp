@@ -187,6 +187,7 @@ class Export {
     file_.numbers(group + "tau_mem", extent_.shape(), tau_mem.data(), true);
     file_.numbers(group + "tau_syn", extent_.shape(), tau_syn.data(), true);
     std::vector<double> w_in;
+    w_in.reserve(tau_syn.size());
     for (const double tau : tau_syn) w_in.push_back(tau / dt);
     file_.numbers(group + "w_in", extent_.shape(), w_in.data(), true);
     rest(group);

@@ -14,7 +14,7 @@
 namespace stoat::snn {
 
 /// An epoch under way.
-struct RunningEpoch {
+struct RunningEpoch {         // NOLINT(bugprone-exception-escape): an empty json does not throw
   std::size_t batches = 0;    ///< done
   Total total;                ///< over them
   double gradient_norms = 0;  ///< their sum

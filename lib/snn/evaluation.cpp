@@ -9,7 +9,7 @@ namespace {
 
 template <class T>
 Evaluation evaluated(SurrogateGradient<T>& network, const Eigen::VectorXd& theta, const EvaluateOptions& options) {
-  const Eigen::VectorX<T> values = theta.cast<T>();
+  const Eigen::VectorX<T> values = theta.cast<T>();  // NOLINT(performance-unnecessary-copy-initialization): of floats it is none
   std::vector<std::size_t> all(network.objective().size());
   std::iota(all.begin(), all.end(), std::size_t{0});
   Evaluation evaluation;

@@ -88,16 +88,16 @@ class Scratch {
 }  // namespace
 
 Objective::Objective(Network network, Dataset data, Loss loss, std::vector<Regularizer> regularizers)
-    : Objective(std::move(network), std::make_shared<const Dataset>(std::move(data)), std::move(loss), std::move(regularizers)) {}
+    : Objective(std::move(network), std::make_shared<const Dataset>(std::move(data)), loss, std::move(regularizers)) {}
 
 Objective::Objective(Network network, std::shared_ptr<const Dataset> data, Loss loss, std::vector<Regularizer> regularizers)
-    : network_(std::move(network)), data_(std::move(data)), loss_(std::move(loss)), regularizers_(std::move(regularizers)) {
+    : network_(std::move(network)), data_(std::move(data)), loss_(loss), regularizers_(std::move(regularizers)) {
   check(network_, *data_, loss_);
   for (const Regularizer& r : regularizers_) check(r);
 }
 
 Objective::Objective(Network network, std::shared_ptr<const DataSource> source, Loss loss, std::vector<Regularizer> regularizers)
-    : Objective(std::move(network), first_of(*source), std::move(loss), std::move(regularizers)) {
+    : Objective(std::move(network), first_of(*source), loss, std::move(regularizers)) {
   source_ = std::move(source);
 }
 
