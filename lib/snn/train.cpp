@@ -73,7 +73,7 @@ class SurrogateBatches final : public Batches {
   BatchResult operator()(const Eigen::VectorXd& theta, std::span<const std::size_t> samples, std::uint64_t first,
                          Eigen::VectorXd& gradient) override {
     values_ = theta.cast<T>();
-    const BatchResult result = gradient_(values_, samples, {seed_, first}, sum_);
+    BatchResult result = gradient_(values_, samples, {seed_, first}, sum_);
     gradient = sum_.template cast<double>();
     return result;
   }

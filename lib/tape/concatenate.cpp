@@ -52,7 +52,7 @@ Matrix<S> stacked(std::span<const Matrix<S>> given) {
     rows += part.rows();
     parts.push_back(without_repeats(part));
   }
-  const Matrix<S> y = Matrix<S>::filled(rows, cols, [&](T* out) {
+  Matrix<S> y = Matrix<S>::filled(rows, cols, [&](T* out) {
     Eigen::Map<Eigen::MatrixX<T>> all(out, rows, cols);
     Eigen::Index row = 0;
     for (const Matrix<S>& part : parts) {
