@@ -148,7 +148,7 @@ Matrix<S> product(const Matrix<S>& left, const Matrix<S>& right) {
   using T = ValueOf<S>;
   if (left.cols() != right.rows()) shape_mismatch("operator*", left.rows(), left.cols(), right.rows(), right.cols());
   const Matrix<S> a = without_repeats(left), b = without_repeats(right);
-  const Matrix<S> y = Matrix<S>::filled(a.rows(), b.cols(), [&](T* out) {
+  Matrix<S> y = Matrix<S>::filled(a.rows(), b.cols(), [&](T* out) {
     std::fill_n(out, a.rows() * b.cols(), T(0));
     multiply_add(packed_view(out, a.rows(), b.cols()), a.run().view(), b.run().view());
   });

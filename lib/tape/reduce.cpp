@@ -234,7 +234,7 @@ Vector<S> reduced_columns(Reduction what, const Matrix<S>& all) {
   using T = ValueOf<S>;
   const Matrix<S> a = without_repeats(all);
   const View<const T> x = a.run().view();
-  const Vector<S> y = Vector<S>::filled(a.cols(), 1, [&](T* out) {
+  Vector<S> y = Vector<S>::filled(a.cols(), 1, [&](T* out) {
     for (Eigen::Index j = 0; j < x.cols; ++j)
       out[j] = x.rows == 0 ? of_nothing<T>(what)
                            : reduce<T>(what, View<const T>(x.data + j * x.col_stride, {x.rows, 1, x.row_stride, 0}));
@@ -254,7 +254,7 @@ Matrix<S> normalised_columns(Normalisation what, const Matrix<S>& all) {
     if (what == Normalisation::normalised && a.active())
       totals = Tape<T>::current()->arena().template allocate<T>(static_cast<std::size_t>(x.cols));
   }
-  const Matrix<S> y = Matrix<S>::filled(x.rows, x.cols, [&](T* out) {
+  Matrix<S> y = Matrix<S>::filled(x.rows, x.cols, [&](T* out) {
     for (Eigen::Index j = 0; j < x.cols && x.rows > 0; ++j, out += x.rows) {
       const View<const T> column(x.data + j * x.col_stride, {x.rows, 1, x.row_stride, 0});
       if (what == Normalisation::normalised) {

@@ -85,11 +85,11 @@ template <class T>
 Tape<T>::Scratch::~Scratch() {
   switch_to(previous_);
   if (!reusable_ || tape_->committed_bytes() > 64 * mebi) return;
-  tape_->clear();
-  tape_->watch(nullptr);
   try {
+    tape_->clear();
+    tape_->watch(nullptr);
     idle_tapes<T>().push_back(std::move(tape_));
-  } catch (const std::bad_alloc&) {  // then it is simply not kept
+  } catch (...) {  // no memory: then it is simply not kept
   }
 }
 
