@@ -10,11 +10,12 @@ using namespace traffic_lights;
 
 namespace {
 
-/// Lights that a car from the west never waits at: green there for two steps, a step later at each crossing to the east.
+/// Lights that cars hardly wait at unless they turn: green from the west for two steps and from the north for two, a step later at
+/// each crossing to the east or south.
 Eigen::VectorXd green_wave(int side) {
   Eigen::VectorXd theta(4 * side * side);
   for (int c = 0; c < side * side; ++c)
-    for (int step = 0; step < 4; ++step) theta[c + side * side * step] = (step + 3 * (c % side + 1)) % 4 < 2 ? 10 : -10;
+    for (int step = 0; step < 4; ++step) theta[c + side * side * step] = (step + 3 * (c % side + c / side + 1)) % 4 < 2 ? 10 : -10;
   return theta;
 }
 
@@ -84,7 +85,7 @@ int main(int argc, char** argv) {
                    .cost = "mean number of cars in town",
                    .parameters = names,
                    .known = [&] { return mean_cost(plain, green_wave(town.side)); },
-                   .known_source = "a green wave from west to east"},
+                   .known_source = "a green wave to the south-east"},
        .figures = [town](const showcase::Findings& found) -> std::vector<showcase::Figure> {
          return {maps(found.minimum.theta, town.side)};
        }},

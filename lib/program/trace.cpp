@@ -491,14 +491,15 @@ void Trace<T>::tangents(const Directions& directions) {
 template <class T>
 double Trace<T>::importance(std::size_t i, std::span<const Weight> weights) const {
   const Site& s = site(i);
-  const auto* t = tape_.tangents();
-  double norm = 0, largest = 0;
-  for (int l = 0; l < 4; ++l) {
-    double sum = 0;
-    for (const Weight& w : weights) sum += w.value * static_cast<double>(t[recorder_.parameters()[s.first + w.parameter]][l]);
-    norm += sum * sum;
-    largest = std::max(largest, std::abs(sum));
+  const auto* const tangents = tape_.tangents();
+  const auto* const parameters = recorder_.parameters().data() + s.first;
+  std::array<double, 4> sums{};
+  for (const Weight& w : weights) {
+    const auto& lanes = tangents[parameters[w.parameter]];
+    for (std::size_t l = 0; l < sums.size(); ++l) sums[l] += w.value * static_cast<double>(lanes[l]);
   }
+  double norm = 0, largest = 0;
+  for (const double sum : sums) norm += sum * sum, largest = std::max(largest, std::abs(sum));
   if (norm == 0) return largest;  // not 0 where the squares underflow: far tails matter to costs that live there
   // A derivative that is not a number may matter: it counts as infinite, and then all alternatives count alike.
   return std::isnan(norm) ? std::numeric_limits<double>::infinity() : std::sqrt(norm);
