@@ -7,12 +7,23 @@ namespace stoat::snn {
 
 namespace {
 
-/// Writes the units whose bits are set, and returns their number.
-std::size_t list_units(const std::uint64_t* word, int units, Unit* out) {
-  std::size_t count = 0;
+/// Calls f(unit) for the units whose bits are set.
+template <class F>
+void each_unit(const std::uint64_t* word, int units, const F& f) {
   for (int base = 0; base < units; base += 64)
-    for (std::uint64_t w = *word++; w; w &= w - 1) out[count++] = static_cast<Unit>(base + std::countr_zero(w));
-  return count;
+    for (std::uint64_t w = *word++; w; w &= w - 1) f(static_cast<Unit>(base + std::countr_zero(w)));
+}
+
+/// Calls f(step, unit) for the spikes of a sample of events or bits, by steps.
+template <class T, class F>
+void each_spike(const Signal<T>& s, int sample, const F& f) {
+  if (s.bits) {
+    for (int t = 0; t < s.steps; ++t) each_unit(s.row_bits(sample, t), s.units, [&](Unit unit) { f(t, unit); });
+    return;
+  }
+  const SpikeEvents::Lists lists = s.events->lists(s.which[sample]);
+  for (int t = 0; t < s.steps; ++t)
+    for (std::size_t k = lists.begin[t]; k < lists.begin[t + 1]; ++k) f(t, lists.units[k]);
 }
 
 }  // namespace
@@ -24,15 +35,17 @@ SpikeLists::SpikeLists(const Signal<T>& signal, int sample) {
     return;
   }
   const std::uint64_t* const bits = signal.row_bits(sample, 0);
-  const std::ptrdiff_t row = kernels::words(signal.units);
   std::size_t spikes = 0;
-  for (std::ptrdiff_t w = 0; w < row * signal.steps; ++w) spikes += static_cast<std::size_t>(std::popcount(bits[w]));
+  for (std::ptrdiff_t w = 0; w < signal.row_bits(sample, signal.steps) - bits; ++w)
+    spikes += static_cast<std::size_t>(std::popcount(bits[w]));
   found_.resize(spikes);
-  starts_.resize(static_cast<std::size_t>(signal.steps) + 1);
+  starts_.reserve(static_cast<std::size_t>(signal.steps) + 1);
+  Unit* next = found_.data();
   for (int t = 0; t < signal.steps; ++t) {
-    const auto at = static_cast<std::size_t>(t);
-    starts_[at + 1] = starts_[at] + list_units(bits + row * t, signal.units, found_.data() + starts_[at]);
+    starts_.push_back(static_cast<std::size_t>(next - found_.data()));
+    each_unit(signal.row_bits(sample, t), signal.units, [&](Unit unit) { *next++ = unit; });
   }
+  starts_.push_back(spikes);
   units = found_.data(), begin = starts_.data();
 }
 
@@ -41,7 +54,7 @@ Active<T> Rows<T>::operator()(int sample, int step) {
   if (signal_.events) return {signal_.events->at(signal_.which[sample], step), nullptr};
   std::size_t count = 0;
   if (signal_.bits) {
-    count = list_units(signal_.row_bits(sample, step), signal_.units, units_.data());
+    each_unit(signal_.row_bits(sample, step), signal_.units, [&](Unit unit) { units_[count++] = unit; });
     return {std::span<const Unit>(units_).first(count), nullptr};
   }
   const T* const row = signal_.numbers + signal_.row(sample, step);
@@ -121,14 +134,11 @@ template <class T>
 void Connection::gradient(const Signal<T>& s, int sample, const T* g, std::ptrdiff_t ld_g, T* dw) const {
   if (linear_ && !s.numbers) {
     // The steps at which each unit spikes: its weights' gradient is a sum of rows of g, which stays in the registers.
-    const SpikeLists lists(s, sample);
-    const std::size_t first = lists.begin[0], count = lists.begin[s.steps] - first;
     std::vector<std::size_t> begin(static_cast<std::size_t>(inputs_) + 2);
-    std::vector<Unit> steps(count);
-    for (std::size_t k = 0; k < count; ++k) ++begin[lists.units[first + k] + 2];
+    each_spike(s, sample, [&](int, Unit unit) { ++begin[unit + 2]; });
     for (std::size_t unit = 2; unit < begin.size(); ++unit) begin[unit] += begin[unit - 1];
-    for (int t = 0; t < s.steps; ++t)
-      for (std::size_t k = lists.begin[t]; k < lists.begin[t + 1]; ++k) steps[begin[lists.units[k] + 1]++] = static_cast<Unit>(t);
+    std::vector<Unit> steps(begin.back());
+    each_spike(s, sample, [&](int step, Unit unit) { steps[begin[unit + 1]++] = static_cast<Unit>(step); });
     kernels::best<T>().sum_rows(dw, outputs_, inputs_, g, ld_g, outputs_, steps.data(), begin.data(), true);
     return;
   }
