@@ -286,6 +286,21 @@ TEST_CASE("a choice of passing alternatives is unbiased, and no worse than one a
   }
 }
 
+TEST_CASE("a chosen alternative stands for as many as there are") {
+  // All alternatives are alike, so each draw is exact; a tenth of the choice is even.
+  const auto alike = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    const S p = logistic(sum(t));
+    S x = 0;
+    draw.iterate(x, 100, [&](S& y, int) { y += draw(Bernoulli(p)); });
+    return x;
+  };
+  const Eigen::VectorXd theta = Eigen::VectorXd::Zero(5);  // each derivative is 100 / 4
+  for (const int replays : {1, 3}) {
+    const Estimate e = in_segments(alike, theta, StochasticDerivative{replays});
+    CHECK((e.gradient.array() - 25).abs().maxCoeff() < 1e-9);
+  }
+}
+
 TEST_CASE("memory grows with the square root of the draws") {
   Seen seen;
   const auto bytes = [&](int steps, std::size_t recording) {
