@@ -37,7 +37,7 @@ showcase::Figure maps(const Eigen::VectorXd& theta, int side) {
                           4,
                           {}};
   for (int step = 0; step < 4; ++step) {
-    showcase::Curve curve{"", "with image", {}};
+    showcase::Curve curve{"", "with image pixels", {}};
     for (int c = 0; c < side * side; ++c)
       curve.points.push_back(
           {static_cast<double>(c % side), static_cast<double>(c / side), logistic(theta[c + side * side * step])});
@@ -79,8 +79,8 @@ int main(int argc, char** argv) {
        .descent = {.program = town,
                    .start = theta,
                    .estimator = StochasticDerivative{16},
-                   .optimizer = Adam{0.4},
-                   .iterations = 250,
+                   .optimizer = Adam{0.1},
+                   .iterations = 1000,
                    .samples = 16,
                    .cost = "mean number of cars in town",
                    .parameters = names,
