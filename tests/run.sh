@@ -1,8 +1,8 @@
 #!/bin/sh
 # sh tests/run.sh [release|asan|clang|dev|tsan]: installs what is missing, builds everything and runs all tests. The default is
-# release, in build/; the others build into build-asan/ and so on. With CI=true warnings are errors. Benchmarks and tests of some
-# minutes are left out: ctest --test-dir build -L slow. tsan builds and runs those tests of the driver and
-# of trainings that start threads, with ThreadSanitizer.
+# release, in build/, with clang for the readers under libFuzzer; the others build into build-asan/ and so on. With CI=true
+# warnings are errors. Benchmarks and tests of some minutes are left out: ctest --test-dir build -L slow. tsan builds and runs
+# those tests of the driver and of trainings that start threads, with ThreadSanitizer.
 set -eu
 cd "$(dirname "$0")/.."
 
