@@ -221,6 +221,18 @@ TEST_CASE("a weak derivative takes the outcome of the run for one of its two whe
   CHECK(replays([]<class S>(Sampler<S>& draw, const Vector<S>& t) -> S { return draw(Geometric(t[0])); }) > 1.2);
 }
 
+TEST_CASE("weak derivatives of labels whose weights do not add up to 1") {
+  const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
+    const auto k = draw(Categorical(Vector<S>{S(1), t[0], t[0] * t[0]}));
+    return (k == 1 ? S(3) : S(k.value())) * t[0];
+  };
+  const Eigen::VectorXd theta = Eigen::VectorXd::Constant(1, 1.7);  // they add up to 5.59
+  const Exact truth = enumerate(program, theta);
+  const Estimate e = estimate(program, theta, MeasureValuedDerivative{}, {.samples = 50'000, .seed = 19});
+  CHECK(largest_z(e, truth) < bound);
+  CHECK(e.gradient_error[0] < 0.02 * std::abs(truth.gradient[0]));
+}
+
 TEST_CASE("weak derivatives of thresholds") {
   // min of an exponential time and a normal one, and whether an event comes: P is closer to 1 or to 0.
   const auto program = []<class S>(Sampler<S>& draw, const Vector<S>& t) -> S {
