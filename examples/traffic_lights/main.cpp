@@ -68,7 +68,8 @@ int main(int argc, char** argv) {
        .text =
            "<p>A town of 10 x 10 crossings. Each tosses a coin in every step for who has green; its probability is one of 400, for "
            "each crossing and each step of a cycle of four. Cars come from the west in two steps, from the north in the other "
-           "two. How does the mean number of cars in town depend on all of them, if all coins are fair?</p>",
+           "two. How does the mean number of cars in town depend on all of them, if lights are green for the west three times in "
+           "four?</p>",
        .program = town,
        .theta = theta,
        .parameters = names,
