@@ -1,4 +1,5 @@
-// stoat/program/recorded_sampler.hpp: the draws of a run on variables.
+// stoat/program/recorded_sampler.hpp: the draws of a run on variables. Blocks of draws are in recorded_block.hpp, loops in segments
+// in recorded_segments.hpp; sampler.hpp has all.
 #pragma once
 
 #include <algorithm>
@@ -6,7 +7,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <new>
 #include <optional>
@@ -274,160 +274,12 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
 
   /// A draw for each entry; as variables, the outputs of one operation.
   template <class L>
-  auto block(const L& law) {
-    const auto p = detail::first_parameter(law);
-    using D = std::remove_cvref_t<decltype(p)>;
-    constexpr int C = detail::columns_of<D>;
-    using P = std::remove_cvref_t<decltype(detail::plain_entry(law, 0))>;
-    static_assert(std::is_trivially_copyable_v<P>, "stoat: the plain form of a law must be trivially copyable");
-    const std::size_t first = site_, n = static_cast<std::size_t>(p.size());
-    P* const laws = tape_->arena().template allocate<P>(n);
-    const auto packed = law.map([](const auto& x) { return detail::packed(x); });
-    for (std::size_t i = 0; i < n; ++i) new (laws + i) P(detail::plain_entry(packed, static_cast<Eigen::Index>(i)));
-    if (mode_ == Outcomes::means) {
-      for (std::size_t i = 0; i < n; ++i)
-        if (const std::string trouble = problem(laws[i]); !trouble.empty()) [[unlikely]] {
-          site_ += i;
-          complain(P::name, trouble);
-        }
-      Site s;
-      s.law = &detail::LawTable<P>::table;
-      log_.resize(log_.size() + n, s);
-      values_.resize(values_.size() + n);
-      outcomes_.resize(outcomes_.size() + n);
-      site_ += n;
-      restart_words();
-      return DiscreteBlock<S, C>(*this, first, noted(Dense<S, C>(T(1) * law.mean()), first, true));
-    }
-    decide_block(
-        n, [laws](std::size_t i) -> const P& { return laws[i]; }, [](std::size_t, std::span<const std::int64_t>) {});
-    const std::int64_t* const k = outcomes_.data() + (outcomes_.size() - n);
-    T* const values = tape_->arena().template allocate<T>(n);
-    bool active = false;
-    law.map([&](const auto& x) {
-      if constexpr (is_var<ScalarOf<decltype(x)>>) active = active || x.active();
-      return 0.0;
-    });
-    ++blocks_;
-    for (std::size_t i = 0; i < n; ++i) {
-      Site s;
-      s.law = &detail::LawTable<P>::table;
-      s.plain = laws + i;
-      s.block = blocks_;
-      s.outcome = k[i];
-      s.first = static_cast<std::uint32_t>(parameters_.size());
-      values[i] = static_cast<T>(k[i]);
-      if (active) {
-        law.map([&](const auto& x) {
-          Index index = 0;
-          if constexpr (is_var<ScalarOf<decltype(x)>>)
-            if (x.active()) index = x.first() + static_cast<Index>(detail::entry_offset(x.layout(), static_cast<Eigen::Index>(i)));
-          parameters_.push_back(index);
-          return 0.0;
-        });
-        s.count = static_cast<std::uint32_t>(parameters_.size()) - s.first;
-      }
-      log_.push_back(s);
-    }
-    if (mode_ == Outcomes::relaxed) values_.resize(log_.size());
-    if (mode_ == Outcomes::relaxed && active) {
-      if constexpr (requires { law.log_odds(); }) {
-        const Dense<S, C> log_odds(law.log_odds());
-        for (std::size_t i = 0; i < n; ++i)
-          values_[first + i] = relaxation_->coin(
-              first + i, log_odds(static_cast<Eigen::Index>(i) % p.rows(), static_cast<Eigen::Index>(i) / p.rows()),
-              log_[first + i].outcome);
-        const auto value = [&](Eigen::Index i, Eigen::Index j = 0) {
-          return values_[first + static_cast<std::size_t>(i + j * p.rows())];
-        };
-        if constexpr (C == 1) return DiscreteBlock<S, C>(*this, first, Dense<S, C>::generate(p.rows(), value));
-        else return DiscreteBlock<S, C>(*this, first, Dense<S, C>::generate(p.rows(), p.cols(), value));
-      } else {
-        no_relaxation(relaxation_->name(), P::name);
-      }
-    }
-    return DiscreteBlock<S, C>(*this, first, Dense<S, C>::on_tape(values, record_edges(log_.size() - n), p.rows(), p.cols()));
-  }
+  auto block(const L& law);
   template <class U>
-  DiscreteBlock<S, 1> columns(const Matrix<U>& w) {
-    using P = CategoricalView<T>;
-    const std::size_t first = site_;
-    const Eigen::Index n = w.cols(), size = w.rows();
-    std::vector<std::int64_t> labels(static_cast<std::size_t>(n));
-    for (std::int64_t& k : labels) {
-      const CategoricalView column(w.col(&k - labels.data()));
-      if (mode_ == Outcomes::means) {
-        if (const std::string trouble = column.problem(); !trouble.empty()) complain(P::name, trouble);
-      } else {
-        k = decide(column, [this] { return this->uniform(); });
-      }
-      visited(k);
-    }
-    const Matrix<S> p = normalised(Matrix<S>(w));  // of all columns, as one operation
-    const auto column = [&](Eigen::Index j) { return p.eigen().data() + j * size; };
-    if (mode_ == Outcomes::means) {
-      Site s;
-      s.law = &detail::LawTable<P>::table;
-      log_.resize(log_.size() + labels.size(), s);
-      values_.resize(values_.size() + labels.size());
-      const Vector<S> label(Eigen::VectorX<T>(Eigen::VectorX<T>::LinSpaced(size, 0, static_cast<T>(size - 1))));
-      return {*this, first, noted(Vector<S>(p.transpose() * label), first, true)};
-    }
-    T* const values = tape_->arena().template allocate<T>(labels.size());
-    ++blocks_;
-    for (Eigen::Index j = 0; j < n; ++j) {
-      const std::int64_t k = labels[static_cast<std::size_t>(j)];
-      Site s;
-      s.law = &detail::LawTable<P>::table;
-      s.plain = keep(P(column(j), size));
-      s.block = blocks_;
-      s.outcome = k;
-      s.first = static_cast<std::uint32_t>(parameters_.size());
-      values[j] = static_cast<T>(k);
-      if (p.active()) {
-        for (Eigen::Index i = 0; i < size; ++i) parameters_.push_back(p.first() + static_cast<Index>(j * size + i));
-        s.count = static_cast<std::uint32_t>(size);
-      }
-      log_.push_back(s);
-    }
-    if (mode_ == Outcomes::relaxed) values_.resize(log_.size());
-    if (mode_ == Outcomes::relaxed && p.active()) {
-      for (Eigen::Index j = 0; j < n; ++j)
-        values_[first + static_cast<std::size_t>(j)] = number_of(relaxation_->label(
-            log_.size() - static_cast<std::size_t>(n - j), Vector<S>(stoat::log(p.col(j))), labels[static_cast<std::size_t>(j)]));
-      return {*this, first, Vector<S>::generate(n, [&](Eigen::Index j) { return values_[first + static_cast<std::size_t>(j)]; })};
-    }
-    return {*this, first, Vector<S>::on_tape(values, record_edges(log_.size() - labels.size()), n, 1)};
-  }
+  DiscreteBlock<S, 1> columns(const Matrix<U>& w);
   /// Labels of one law: their sites share it, and its parameters.
   template <class L>
-  std::vector<Discrete<S>> repeated(const L& law, std::size_t n) {
-    std::vector<Discrete<S>> drawn;
-    drawn.reserve(n);
-    if (mode_ == Outcomes::means || mode_ == Outcomes::relaxed) {
-      for (; n > 0; --n) drawn.push_back(draw(law, [this] { return this->uniform(); }));
-      return drawn;
-    }
-    const std::size_t begin = log_.size();
-    Site s;
-    decide_repeated(law.plain(), n, [&](std::int64_t k) {
-      s.outcome = k;
-      log_.push_back(s);
-      drawn.emplace_back(*this, site_, k);
-    });
-    const auto p = on_this_tape(law);
-    using P = std::remove_cvref_t<decltype(law.plain())>;
-    const void* const shared = keep(P(p));
-    const auto first = static_cast<std::uint32_t>(parameters_.size());
-    if (p.active())
-      for (Eigen::Index j = 0; j < p.size(); ++j) parameters_.push_back(p.first() + static_cast<Index>(j));
-    for (Site& t : std::span(log_).subspan(begin)) {
-      t.law = &detail::LawTable<P>::table;
-      t.plain = shared;
-      t.first = first, t.count = static_cast<std::uint32_t>(parameters_.size()) - first;
-    }
-    return drawn;
-  }
+  std::vector<Discrete<S>> repeated(const L& law, std::size_t n);
   /// The outcome of a site as a variable, or as one for each label.
   void use_node(Site& s) {
     if (s.spare) [[unlikely]]
@@ -641,220 +493,29 @@ class Sampler<Var<T>> : public SamplerBase, public Draws<Sampler<Var<T>>, Var<T>
       if (Site& s = log_[nodes_]; s.count > 0 && s.node == 0) make_node(s), s.spare = true;
   }
   template <class State>
-  static std::vector<T> values_of(State& state) {
-    std::vector<T> values;
-    detail::each_variable(state, [&](const auto& x) {
-      if constexpr (DenseLike<decltype(x)>) {
-        const auto dense = x.eigen();
-        for (Eigen::Index j = 0; j < dense.cols(); ++j)
-          for (Eigen::Index i = 0; i < dense.rows(); ++i) values.push_back(dense(i, j));
-      } else {
-        values.push_back(x.value());
-      }
-    });
-    return values;
-  }
+  static std::vector<T> values_of(State& state);
 
   template <class State>
-  void open(LoopRun<State>& loop, State& state) {
-    make_nodes();
-    loop.before = here();
-    loop.place = this->place();
-    loop.blocks = blocks_;
-    loop.bytes = recorded_bytes() + std::max(most_bytes_, kept_bytes_);
-    loop.limited = !again_;
-    if (!again_ || next_ == segmented_.size() || segmented_[next_].number != this->loop()) return;
-    const Segmented& known = segmented_[next_];
-    if (known.before.tape.next != loop.before.tape.next || known.before.tape.arguments != loop.before.tape.arguments ||
-        known.before.log != loop.before.log || known.place.site != site_ || known.starts.back().step != loop.steps)
-      another_path();
-    loop.known = true;
-    gaps_.push_back({site_, site_});
-    if (next_ != target_) return finish(loop, state);
-    loop.state = state;
-    loop.cost = cost_;
-    // One of the segments is recorded twice: a sum that the body keeps for itself would come out right if all ran once.
-    loop.trial = true;
-    start(loop, state, this->plan().key.run % known.starts.size());
-  }
-  [[noreturn]] void another_path() const {
-    throw Error("draw.iterate: run " + std::to_string(this->plan().key.run) + ", recorded again, came to loop " +
-                std::to_string(this->loop()) + " on another path; the program depends on more than theta and its draws " +
-                this->where());
-  }
+  void open(LoopRun<State>& loop, State& state);
+  [[noreturn]] void another_path() const;
   /// After the iterations up to loop.end. False if they were the last.
   template <class State>
-  bool next(LoopRun<State>& loop, State& state) {
-    if (again_) return back(loop, state);
-    if (loop.end == loop.steps && !loop.known) return false;  // it fitted
-    keep(loop, state);
-    loop.first = loop.end;
-    loop.end = loop.steps;
-    if (loop.first == loop.end) {
-      finish(loop, state);
-      return false;
-    }
-    resume(segmented_.back(), segmented_.back().starts.size() - 1, state);
-    loop.bytes = recorded_bytes() + std::max(most_bytes_, kept_bytes_);
-    return true;
-  }
+  bool next(LoopRun<State>& loop, State& state);
   /// Makes the present state a checkpoint.
   template <class State>
-  void keep(LoopRun<State>& loop, State& state) {
-    if (seen_) {
-      look();
-      moving_.clear();
-      const auto take = [this](Index index) {
-        auto& lanes = moving_.emplace_back();
-        std::copy_n(tape_->tangents()[index], lanes.size(), lanes.begin());
-      };
-      const auto tangents = [&](const auto& x) {
-        if (!x.active()) return;
-        if constexpr (DenseLike<decltype(x)>) {
-          for (Eigen::Index j = 0; j < x.cols(); ++j)
-            for (Eigen::Index i = 0; i < x.rows(); ++i) take(x(i, j).index());
-        } else {
-          take(x.index());
-        }
-      };
-      detail::each_variable(state, tangents);
-      tangents(cost_);
-    }
-    if (!loop.known) {
-      loop.known = true;
-      Segmented fresh;
-      fresh.number = this->loop();
-      fresh.before = loop.before;
-      fresh.place = loop.place;
-      fresh.blocks = loop.blocks;
-      fresh.states = std::make_unique<detail::StatesOf<State>>();
-      segmented_.push_back(std::move(fresh));
-      gaps_.push_back({loop.place.site, site_});
-    }
-    Segmented& segmented = segmented_.back();
-    Start start{loop.end, this->place(), blocks_, cost_, values_of(state)};
-    detail::each_variable(state, [&](const auto& x) {
-      if (x.active()) {
-        if constexpr (DenseLike<decltype(x)>) start.active += static_cast<std::size_t>(x.size());
-        else start.active += 1;
-      }
-    });
-    start.active += cost_.active();
-    static_cast<detail::StatesOf<State>&>(*segmented.states).keep(state);
-    kept_bytes_ += sizeof(Start) + start.values.size() * sizeof(T) + detail::bytes_of(state);
-    segmented.starts.push_back(std::move(start));
-    segmented.longest = std::max<std::size_t>(segmented.longest, tape_->size() - loop.before.tape.next);
-    for (const Site& s : std::span(log_).subspan(loop.before.log)) forgotten_.note(s);
-  }
+  void keep(LoopRun<State>& loop, State& state);
   /// Goes on from a checkpoint: the state has its values as new variables, behind so many empty places of the tape.
   template <class State>
-  void resume(const Segmented& segmented, std::size_t k, State& state, std::size_t empty = 0) {
-    rewind(segmented.before);
-    if (empty > 0) tape_->inputs(empty);
-    const Start& start = segmented.starts[k];
-    this->go_to(start.place);
-    blocks_ = start.blocks;
-    state = static_cast<const detail::StatesOf<State>&>(*segmented.states)[k];
-    cost_ = start.cost;
-    active_ = start.active;
-    first_ = active_ > 0 ? tape_->inputs(active_) : 0;
-    looked_ = segmented.before.tape;
-    Index index = first_;
-    const T* value = start.values.data();
-    const auto renew = [&](auto& x) {
-      using X = std::remove_cvref_t<decltype(x)>;
-      if constexpr (DenseLike<X>) {
-        const auto n = static_cast<std::size_t>(x.size());
-        T* const values = tape_->arena().template allocate<T>(n);
-        std::copy_n(value, n, values);
-        const bool active = x.active();
-        x = X::on_tape(values, active ? index : 0, x.rows(), x.cols());
-        value += n;
-        if (active) index += static_cast<Index>(n);
-      } else {
-        if (x.active()) x = X(x.value(), index++, tape_->tag());
-        ++value;
-      }
-    };
-    detail::each_variable(state, renew);
-    renew(cost_);
-    gaps_.back() = {segmented.place.site, site_};
-    mind_gaps();
-  }
+  void resume(const Segmented& segmented, std::size_t k, State& state, std::size_t empty = 0);
   /// Goes on after the loop.
   template <class State>
-  void finish(LoopRun<State>& loop, State& state) {
-    Segmented& segmented = segmented_[next_++];
-    resume(segmented, segmented.starts.size() - 1, state, segmented.longest);
-    segmented.end = first_;
-    segmented.end_mark = tape_->mark();
-    loop.first = loop.end = loop.steps;
-  }
+  void finish(LoopRun<State>& loop, State& state);
   /// Goes to the start of a segment.
   template <class State>
-  void start(LoopRun<State>& loop, State& state, std::size_t segment) {
-    const Segmented& segmented = segmented_[next_];
-    loop.segment = segment;
-    if (segment > 0) {
-      resume(segmented, segment - 1, state);
-    } else {
-      rewind(segmented.before);
-      this->go_to(segmented.place);
-      blocks_ = segmented.blocks;
-      state = *loop.state;
-      cost_ = loop.cost;
-      active_ = 0;
-      gaps_.back() = {site_, site_};
-      mind_gaps();
-    }
-    loop.place.site = site_;
-    loop.first = segment > 0 ? segmented.starts[segment - 1].step : 0;
-    loop.end = segmented.starts[segment].step;
-  }
+  void start(LoopRun<State>& loop, State& state, std::size_t segment);
   /// After a segment that was recorded again: its sweep, and the one before. False after the first of them.
   template <class State>
-  bool back(LoopRun<State>& loop, State& state) {
-    if (loop.first == loop.end) return false;  // the loop was passed over
-    const Segmented& segmented = segmented_[next_];
-    const Start& end = segmented.starts[loop.segment];
-    const std::vector<T> values = values_of(state);
-    if (site_ != end.place.site || cost_.value() != end.cost.value() || values.size() != end.values.size() ||
-        (!values.empty() && std::memcmp(values.data(), end.values.data(), values.size() * sizeof(T)) != 0))
-      throw Error("draw.iterate: in run " + std::to_string(this->plan().key.run) + " the iterations " + std::to_string(loop.first) +
-                  " to " + std::to_string(loop.end - 1) + " of loop " + std::to_string(this->loop()) +
-                  ", recorded again, did not end in the same state; the body of this loop changes something besides its state, or "
-                  "the program depends on more than theta and its draws");
-    if (std::exchange(loop.trial, false)) {
-      start(loop, state, segmented.starts.size() - 1);
-      return true;
-    }
-    tape_->clear_adjoints(segmented.before.tape);
-    const T* adjoint = adjoint_.data();
-    const auto seed = [&](const auto& x) {
-      if (!x.active()) return;
-      if constexpr (DenseLike<decltype(x)>) {
-        for (Eigen::Index j = 0; j < x.cols(); ++j)
-          for (Eigen::Index i = 0; i < x.rows(); ++i) tape_->adjoints()[x(i, j).index()] += *adjoint++;
-      } else {
-        tape_->adjoints()[x.index()] += *adjoint++;
-      }
-    };
-    detail::each_variable(state, seed);
-    seed(cost_);
-    in_segment_ = true;
-    rule_(loop.place.site, site_);
-    in_segment_ = false;
-    tape_->adjoints()[0] = 0;
-    tape_->reverse(segmented.before.tape);
-    adjoint_.assign(tape_->adjoints() + first_, tape_->adjoints() + first_ + active_);
-    if (loop.segment == 0) {
-      gaps_.back() = {segmented.place.site, segmented.place.site};
-      finish(loop, state);
-      return false;
-    }
-    start(loop, state, loop.segment - 1);
-    return true;
-  }
+  bool back(LoopRun<State>& loop, State& state);
 
   Tape<T>* tape_ = nullptr;
   Outcomes mode_ = Outcomes::variables;

@@ -2,4 +2,6 @@
 #pragma once
 
 #include <stoat/program/plain_sampler.hpp>
+#include <stoat/program/recorded_block.hpp>
 #include <stoat/program/recorded_sampler.hpp>
+#include <stoat/program/recorded_segments.hpp>
