@@ -22,7 +22,7 @@ endfunction()
 # stoat_less_optimisation(target): for a release by g++, whose optimisation takes longer than these programs run.
 function(stoat_less_optimisation target)
   if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    target_compile_options(${target} PRIVATE -O1 -Wno-maybe-uninitialized)  # g++ 12 warns of code of Eigen then
+    target_compile_options(${target} PRIVATE -Og -Wno-maybe-uninitialized)  # g++ 12 warns of code of Eigen then
   endif()
 endfunction()
 
