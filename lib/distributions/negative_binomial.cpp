@@ -9,7 +9,8 @@
 
 namespace stoat::detail {
 
-constexpr double longest_sum = 250;  // up to this mean outcomes are summed if r is small and the expansion poor
+constexpr double nearly_normal = 1e7;  // of r and the mean, from which on derivatives are those of a nearly normal law
+constexpr double longest_sum = 250;    // up to this mean outcomes are summed if r is small and the expansion poor
 
 double negative_binomial_log_pmf(double r, double p, std::int64_t k) {
   if (k < 0) return std::log(0.0);
@@ -32,7 +33,16 @@ double negative_binomial_survival(double r, double p, std::int64_t k) {
 }
 
 double negative_binomial_shape_slope(double r, double p, std::int64_t k) {
-  return k < 0 ? 0.0 : ibeta_slope<0>(r, static_cast<double>(k) + 1, p);
+  if (k < 0) return 0;
+  const double x = static_cast<double>(k), q = 1 - p, mean = r * q / p;
+  if (std::min(r, mean) < nearly_normal) return ibeta_slope<0>(r, x + 1, p);
+  // The fraction would take sqrt(r) steps. Spread evenly over k +- 1/2 the law is smooth, of variance mean / p + 1/12, and
+  // d F / d r is -density d (quantile) / d r. The quantile is that of Cornish and Fisher (1938); the density at k + 1/2 the
+  // geometric mean of pmf(k) and pmf(k + 1), but for terms of the variance. What is left out is of the order variance^-3/2.
+  const double variance = mean / p + 1 / 12.0, sd = std::sqrt(variance), skewness = mean * (1 + q) / (p * p) / (variance * sd);
+  const double z0 = (x + 0.5 - mean) / sd, z = z0 - skewness / 6 * (z0 * z0 - 1);
+  const double density = negative_binomial_pmf(r, p, k) * std::sqrt(q * (r + x) / (x + 1)) * (1 + (4 - z * z) / (24 * variance));
+  return -density * (q / p + z * (mean / p) / (2 * r * sd));
 }
 
 double digamma_step(double r, std::int64_t k) {

@@ -126,8 +126,8 @@ void combinations(int parameters, const Visit& visit) {
 
 bool fraction(double x) { return x >= 0 && x <= 1 + 1e-9; }
 
-/// Parameters within which derivatives must exist. Beyond, where powers and quotients overflow or outcomes are capped at 2^62, they
-/// may be lost; then estimates throw.
+/// Parameters within which derivatives must exist. Beyond, where powers and quotients overflow, they may be lost; then estimates
+/// throw.
 bool tame(const std::array<double, 3>& at, int parameters) {
   return std::all_of(at.begin(), at.begin() + parameters,
                      [](double x) { return x == 0 || (std::abs(x) >= 1e-17 && std::abs(x) <= 1e10); });
@@ -202,6 +202,22 @@ TEST_CASE("hostile parameters of discrete laws") {
   }
   CHECK(refused > 500);
   CHECK(valid > 500);
+}
+
+TEST_CASE("the largest counts that are let through have the right derivatives") {
+  const auto check = [](const Program<double>& program, double at, double derivative) {
+    const Estimate e = estimate(program, Eigen::VectorXd::Constant(1, at), StochasticDerivative{}, {.samples = 400, .threads = 1});
+    CAPTURE(e.gradient[0]);
+    CAPTURE(e.gradient_error[0]);
+    CHECK(std::abs(e.gradient[0] - derivative) < 5 * e.gradient_error[0] + 1e-9 * std::abs(derivative));
+    CHECK(e.gradient_error[0] < 0.2 * std::abs(derivative));
+  };
+  const auto number = [](const auto& k) { return static_cast<double>(k.value()); };
+  check([&]<class S>(Sampler<S>& draw, const Vector<S>& t) -> S { return S(number(draw(Poisson(t[0])))); }, 0x1p52, 1);
+  check([&]<class S>(Sampler<S>& draw, const Vector<S>& t) -> S { return S(number(draw(Geometric(t[0])))); }, 0x1p-47, -0x1p94);
+  check([&]<class S>(Sampler<S>& draw, const Vector<S>& t) -> S { return S(number(draw(Binomial(1LL << 53, t[0])))); }, 0.5,
+        0x1p53);
+  check([&]<class S>(Sampler<S>& draw, const Vector<S>& t) -> S { return S(number(draw(NegativeBinomial(t[0], 0.5)))); }, 1e15, 1);
 }
 
 TEST_CASE("hostile parameters of continuous laws, thresholds and clocks") {

@@ -16,7 +16,7 @@ void beta_binomial_score(std::int64_t n, double a, double b, std::int64_t k, std
 void beta_binomial_slope(std::int64_t n, double a, double b, std::int64_t k, std::int64_t j, std::span<double> out);
 }  // namespace detail
 
-/// BetaBinomial(n, a, b): successes among n >= 0 trials of a probability drawn from Beta(a, b), a, b > 0:
+/// BetaBinomial(n, a, b): successes among n <= 2^53 trials of a probability drawn from Beta(a, b), a, b > 0:
 /// pmf(k) = C(n, k) B(k + a, n - k + b) / B(a, b). n may be the outcome of an earlier draw. pmf and score are closed forms; cdf,
 /// rates and draws are sums of at most n terms, of O(standard deviation) terms where a, b >= 1. None of the sums cancels.
 template <class S>
@@ -37,7 +37,7 @@ struct BetaBinomial {
   }
 
   std::string problem() const {
-    if (n < 0) return outside("n", static_cast<double>(n), "[0, infinity)");
+    if (std::string text = detail::trouble_of_trials(n); !text.empty()) return text;
     if (!(a > 0 && std::isfinite(a))) return outside("a", a, "(0, infinity)");
     return b > 0 && std::isfinite(b) ? std::string() : outside("b", b, "(0, infinity)");
   }

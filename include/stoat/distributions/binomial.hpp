@@ -14,7 +14,7 @@ double binomial_survival(std::int64_t n, double p, std::int64_t k);
 std::int64_t binomial_quantile(std::int64_t n, double p, double u);
 }  // namespace detail
 
-/// Binomial(n, p): successes among n >= 0 trials of probability p in [0, 1]. n may be the outcome of an earlier draw.
+/// Binomial(n, p): successes among n <= 2^53 trials of probability p in [0, 1]. n may be the outcome of an earlier draw.
 /// d F(k) / d p = -(n - k) / (1 - p) * pmf(k).
 template <class S>
 struct Binomial {
@@ -32,8 +32,9 @@ struct Binomial {
     return Binomial<std::decay_t<decltype(f(p))>>(n, f(p));
   }
 
+  bool valid() const { return n >= 0 && n <= std::int64_t{1} << 53 && p >= 0 && p <= 1; }
   std::string problem() const {
-    if (n < 0) return outside("n", static_cast<double>(n), "[0, infinity)");
+    if (std::string text = detail::trouble_of_trials(n); !text.empty()) return text;
     return p >= 0 && p <= 1 ? std::string() : outside("p", p, "[0, 1]");
   }
   bool boundary() const { return n > 0 && (p == 0 || p == 1); }

@@ -7,7 +7,7 @@
 
 namespace stoat {
 
-/// Geometric(p): failures before the first success of probability p in (0, 1]. F(k) = 1 - (1 - p)^(k+1).
+/// Geometric(p): failures before the first success of probability p in [2^-47, 1]. F(k) = 1 - (1 - p)^(k+1).
 template <class S>
 struct Geometric {
   using Scalar = S;
@@ -22,8 +22,11 @@ struct Geometric {
     return Geometric<std::decay_t<decltype(f(p))>>(f(p));
   }
 
-  bool valid() const { return p > 0 && p <= 1; }
-  std::string problem() const { return valid() ? std::string() : outside("p", p, "(0, 1]"); }
+  bool valid() const { return p >= 0x1p-47 && p <= 1; }
+  std::string problem() const {
+    if (valid()) return {};
+    return p > 0 && p < 1 ? detail::uncountable("p", p) : outside("p", p, "(0, 1]");
+  }
   bool boundary() const { return p == 1; }
   Support support() const { return {}; }
   double pmf(std::int64_t k) const { return k < 0 ? 0.0 : p * power(k); }

@@ -155,6 +155,16 @@ double survival(const L& law, std::int64_t k) {
 
 namespace detail {
 
+/// The complaint about a parameter that makes counts whose neighbours double precision cannot tell apart.
+inline std::string uncountable(std::string_view name, double value) {
+  return outside(name, value, "what can be counted in double precision: outcomes up to 2^53");
+}
+/// The same about a number of trials.
+inline std::string trouble_of_trials(std::int64_t n) {
+  if (n < 0) return outside("n", static_cast<double>(n), "[0, infinity)");
+  return n <= std::int64_t{1} << 53 ? std::string() : uncountable("n", static_cast<double>(n));
+}
+
 /// The smallest k of the support with u < cdf(k): in steps that double from `start` until k is between two of them, then by
 /// halving. At most 200 evaluations, whatever the cdf. If rounding keeps it at or below u: the outcome where it stops growing.
 template <class Cdf>

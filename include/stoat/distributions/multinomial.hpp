@@ -8,7 +8,7 @@
 
 namespace stoat {
 
-/// Multinomial(n, weights): the numbers of labels 0, ..., K-1 among n >= 0 draws with probabilities weights / sum(weights).
+/// Multinomial(n, weights): the numbers of labels 0, ..., K-1 among n <= 2^53 draws with probabilities weights / sum(weights).
 /// draw(Multinomial(n, w)) gives Counts. It makes K - 1 sites, each the binomial law of one number given the ones before it, so
 /// estimators see nothing but binomial draws.
 template <class S>
@@ -22,7 +22,7 @@ struct Multinomial {
 
   static constexpr std::string_view name = "Multinomial";
   std::string problem() const {
-    if (n < 0) return outside("n", static_cast<double>(n), "[0, infinity)");
+    if (std::string text = detail::trouble_of_trials(n); !text.empty()) return text;
     return CategoricalView(weights).problem();
   }
 };

@@ -18,7 +18,8 @@ double negative_binomial_shape_slope(double r, double p, std::int64_t k);
 double digamma_step(double r, std::int64_t k);
 }  // namespace detail
 
-/// NegativeBinomial(r, p): failures before the r-th success of probability p in (0, 1], for any real r > 0:
+/// NegativeBinomial(r, p): failures before the r-th success of probability p in (0, 1], for any real r > 0
+/// such that (r + 64) (1 - p) / p <= 2^52, which keeps outcomes below 2^53:
 /// pmf(k) = Gamma(r + k) / (Gamma(r) k!) p^r (1 - p)^k, F(k) = I_p(r, k + 1), mean r (1 - p) / p. With r as dispersion and mean m,
 /// p = r / (r + m). d F(k) / d p = (r + k) / p * pmf(k); d F(k) / d r is that of the incomplete beta function, by continued
 /// fraction.
@@ -36,9 +37,12 @@ struct NegativeBinomial {
     return NegativeBinomial<std::decay_t<decltype(f(r))>>{f(r), f(p)};
   }
 
+  bool valid() const { return r > 0 && p > 0 && p <= 1 && (r + 64) * (1 - p) <= 0x1p52 * p && std::isfinite(r); }
   std::string problem() const {
+    if (valid()) return {};
     if (!(r > 0 && std::isfinite(r))) return outside("r", r, "(0, infinity)");
-    return p > 0 && p <= 1 ? std::string() : outside("p", p, "(0, 1]");
+    if (!(p > 0 && p <= 1)) return outside("p", p, "(0, 1]");
+    return r * p > 1 ? detail::uncountable("r", r) : detail::uncountable("p", p);
   }
   bool boundary() const { return p == 1; }
   Support support() const { return {}; }

@@ -14,7 +14,7 @@ double poisson_survival(double rate, std::int64_t k);
 std::int64_t poisson_quantile(double rate, double u);
 }  // namespace detail
 
-/// Poisson(rate): events of mean number rate >= 0. d F(k) / d rate = -pmf(k).
+/// Poisson(rate): events of mean number rate in [0, 2^52]. d F(k) / d rate = -pmf(k).
 template <class S>
 struct Poisson {
   using Scalar = S;
@@ -29,8 +29,11 @@ struct Poisson {
     return Poisson<std::decay_t<decltype(f(rate))>>(f(rate));
   }
 
-  bool valid() const { return rate >= 0 && std::isfinite(rate); }
-  std::string problem() const { return valid() ? std::string() : outside("rate", rate, "[0, infinity)"); }
+  bool valid() const { return rate >= 0 && rate <= 0x1p52; }
+  std::string problem() const {
+    if (valid()) return {};
+    return rate > 0x1p52 ? detail::uncountable("rate", rate) : outside("rate", rate, "[0, infinity)");
+  }
   bool boundary() const { return rate == 0; }
   Support support() const { return {}; }
   double pmf(std::int64_t k) const { return detail::poisson_pmf(rate, k); }

@@ -77,7 +77,8 @@ double zipf_mean_slope(double s, double n);
 }  // namespace detail
 
 /// Zipf(s, n): k = 1, ..., n with probability k^-s / H, H = sum of j^-s, for s >= 0. Zipf(s): all k >= 1, for s > 1, H = zeta(s);
-/// its mean is finite for s > 2. Everything costs O(s), however large n is.
+/// its mean is finite for s > 2, and double precision does not tell outcomes beyond 2^53 apart. A finite n is at most 2^53.
+/// Everything costs O(s), however large n is.
 template <class S>
 struct Zipf {
   using Scalar = S;
@@ -97,6 +98,7 @@ struct Zipf {
 
   std::string problem() const {
     if (n < 1) return outside("n", static_cast<double>(n), "[1, infinity]");
+    if (support().finite() && n > std::int64_t{1} << 53) return detail::uncountable("n", static_cast<double>(n));
     const bool valid = std::isfinite(s) && (support().finite() ? s >= 0 : s > 1);
     return valid ? std::string() : outside("s", s, support().finite() ? "[0, infinity)" : "(1, infinity) for unbounded n");
   }
