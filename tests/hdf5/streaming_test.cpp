@@ -57,6 +57,7 @@ Objective streamed(std::shared_ptr<const DataSource> source) {
   return Objective(small(), std::move(source), MaxOverTimeCrossEntropy{});
 }
 
+#ifndef STOAT_SANITIZED
 /// Runs f in a process that may ask for so many bytes more. 0 if f returns true, 1 if not, 2 if there were too few bytes, 3 if
 /// anything else went wrong.
 int with_memory(std::size_t bytes, const std::function<bool()>& f) {
@@ -79,6 +80,7 @@ int with_memory(std::size_t bytes, const std::function<bool()>& f) {
   waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 3;
 }
+#endif
 
 }  // namespace
 
