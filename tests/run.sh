@@ -1,8 +1,7 @@
 #!/bin/sh
 # sh tests/run.sh [release|asan|clang|dev|tsan]: installs what is missing, builds everything and runs all tests. The default is
 # release, in build/, with clang for the readers under libFuzzer; the others build into build-asan/ and so on. With CI=true
-# warnings are errors. Benchmarks and tests of some minutes are left out: ctest --test-dir build -L slow. tsan builds and runs
-# those tests of the driver and of trainings that start threads, with ThreadSanitizer.
+# warnings are errors. Benchmarks and tests of some minutes are left out: ctest --test-dir build -L slow. With sanitizers it takes hours.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,12 +17,11 @@ werror=OFF
 [ "${CI-}" = true ] && werror=ON
 
 cmake --preset "$preset" -DSTOAT_WERROR=$werror
+cmake --build "$build" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}"
 if [ "$preset" = tsan ]; then
-  cmake --build "$build" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}" --target test_threads
   # libarcher lies beside libomp and tells ThreadSanitizer what that does. Other code that is not compiled here is not looked into.
   libomp=$(readlink -f "$(clang -print-file-name=libomp.so.5)")
-  OMP_TOOL_LIBRARIES=$(dirname "$libomp")/libarcher.so TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
-    exec "$build/tests/test_threads"
+  OMP_TOOL_LIBRARIES=$(dirname "$libomp")/libarcher.so TSAN_OPTIONS=ignore_noninstrumented_modules=1
+  export OMP_TOOL_LIBRARIES TSAN_OPTIONS
 fi
-cmake --build "$build" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}"
 ctest --test-dir "$build" --output-on-failure --no-tests=error -LE slow -j2
