@@ -21,7 +21,7 @@ cmake --build "$build" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}"
 if [ "$preset" = tsan ]; then
   # libarcher lies beside libomp and tells ThreadSanitizer what that does. Other code that is not compiled here is not looked into.
   libomp=$(readlink -f "$(clang -print-file-name=libomp.so.5)")
-  OMP_TOOL_LIBRARIES=$(dirname "$libomp")/libarcher.so TSAN_OPTIONS=ignore_noninstrumented_modules=1
+  OMP_TOOL_LIBRARIES=$(dirname "$libomp")/libarcher.so TSAN_OPTIONS=ignore_noninstrumented_modules=1:allocator_may_return_null=1
   export OMP_TOOL_LIBRARIES TSAN_OPTIONS
 fi
 ctest --test-dir "$build" --output-on-failure --no-tests=error -LE slow -j2
