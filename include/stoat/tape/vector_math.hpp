@@ -8,13 +8,14 @@
 #include <cstddef>
 
 // The functions of one argument that have a vector form, and those of two.
-#define STOAT_VECTOR_UNARY(X)                                                                                                    \
-  X(acos)                                                                                                                        \
-  X(acosh)                                                                                                                       \
-  X(asin)                                                                                                                        \
-  X(asinh)                                                                                                                       \
-  X(atan) X(atanh) X(cbrt) X(cos) X(cosh) X(erf) X(erfc) X(exp) X(exp2) X(expm1) X(log) X(log10) X(log1p) X(log2) X(sin) X(sinh) \
-      X(tan) X(tanh)
+#define STOAT_VECTOR_UNARY(X) \
+  X(acos)                     \
+  X(acosh)                    \
+  X(asin)                     \
+  X(asinh)                    \
+  X(atan)                     \
+  X(atanh)                    \
+  X(cbrt) X(cos) X(cosh) X(erf) X(erfc) X(exp) X(exp2) X(expm1) X(log) X(log10) X(log1p) X(log2) X(sin) X(sinh) X(tan) X(tanh)
 #define STOAT_VECTOR_BINARY(X) X(atan2) X(hypot) X(pow)
 
 namespace stoat::vector_math {
