@@ -13,6 +13,25 @@ namespace {
 
 double relative(const Eigen::VectorXd& a, const Eigen::VectorXd& b) { return (a - b).norm() / b.norm(); }
 
+/// The tangents of the recorded cost along random directions are the products of these with its gradient.
+void check_tangents(const Program<double>& program, std::size_t datum, Outcomes outcomes, const Eigen::VectorXd& theta,
+                    const Eigen::VectorXd& gradient) {
+  Tape<double> tape;
+  Sampler<Var<double>> draw;
+  const auto x = variables(tape, theta);
+  draw.begin({.key = {1, 0}, .datum = datum}, tape, outcomes);
+  const Var<double> cost = program(draw, x);
+  Generator g({9, datum});
+  const Eigen::MatrixXd directions = Eigen::MatrixXd::NullaryExpr(theta.size(), 4, [&] { return g.uniform() - 0.5; });
+  tape.clear_tangents();
+  for (Eigen::Index i = 0; i < theta.size(); ++i)
+    for (int l = 0; l < 4; ++l) tape.tangents()[x.first() + static_cast<Index>(i)][l] = directions(i, l);
+  tape.forward();
+  const Eigen::RowVector4d expected = gradient.transpose() * directions;
+  for (int l = 0; l < 4; ++l)
+    CHECK(tape.tangents()[cost.index()][l] == doctest::Approx(expected[l]).epsilon(1e-9).scale(gradient.norm()));
+}
+
 }  // namespace
 
 TEST_CASE("a neuron whose spikes feed back: exact gradients and surrogate gradients of paper.md 2.3") {
@@ -61,7 +80,8 @@ TEST_CASE("a neuron whose spikes feed back: exact gradients and surrogate gradie
         doctest::Approx(g[0]).epsilon(1e-12));
 }
 
-TEST_CASE("layers as single operations have the gradients of the same dynamics recorded one operation at a time") {
+TEST_CASE(
+    "layers as single operations have the gradients of the same dynamics recorded one operation at a time, and their tangents") {
   std::vector<Lif> neurons;
   for (const Reset reset : {Reset::none, Reset::detached, Reset::differentiated})
     for (const ResetKind kind : {ResetKind::all, ResetKind::leak}) {
@@ -103,6 +123,7 @@ TEST_CASE("layers as single operations have the gradients of the same dynamics r
       const BatchResult result = gradient(theta, batch, {1, 0}, g);
       CHECK(result.loss == doctest::Approx(value).epsilon(1e-12));
       CHECK(relative(g, expected) < 1e-10);
+      check_tangents(objective.program<double>(), datum, Outcomes::variables, theta, expected);
       Eigen::VectorXf f;
       single(theta.cast<float>(), batch, {1, 0}, f);
       CHECK(relative(f.cast<double>(), expected) < 1e-5);
@@ -293,7 +314,35 @@ TEST_CASE("mean fields are the derivative of their own value") {
       up[i] += 1e-5, down[i] -= 1e-5;
       CHECK(g[i] == doctest::Approx((value(up) - value(down)) / 2e-5).epsilon(1e-5).scale(1e-3));
     }
+    check_tangents(program, 0, Outcomes::means, theta, g);
   }
+}
+
+TEST_CASE("dropout: a unit and all its spikes are left out with probability p, else they count 1 / (1 - p)") {
+  constexpr double p = 0.3;
+  constexpr int units = 20, runs = 200;
+  const Dataset data = noise(units, 30, 1, 2, 0.2, 3);
+  const Objective dropping(Network(units, 30, {Dropout{p}, Linear{2}, LeakyReadout{}}), data, MeanOutput{0}),
+      whole(Network(units, 30, {Linear{2}, LeakyReadout{}}), data, MeanOutput{0});
+  const Eigen::VectorXd theta = whole.network().initial<double>({.seed = 1});
+  SurrogateGradient<double> drop(dropping, 1), keep(whole, 1);
+  const std::size_t batch[] = {0};
+  Eigen::VectorXd g, full;
+  keep(theta, batch, {1, 0}, full);
+  int dropped = 0;
+  for (std::uint64_t run = 0; run < runs; ++run) {
+    drop(theta, batch, {1, run}, g);
+    for (int unit = 0; unit < units; ++unit) {
+      REQUIRE(full[2 * unit] != 0);  // the cost is linear in the weights
+      const double factor = g[2 * unit] / full[2 * unit];
+      dropped += factor == 0;
+      CHECK((factor == 0 || factor == doctest::Approx(1 / (1 - p)).epsilon(1e-12)));
+    }
+  }
+  constexpr int n = units * runs;
+  CHECK(std::abs(dropped - p * n) < 5 * std::sqrt(n * p * (1 - p)));  // false alarms: 6e-7
+  // An evaluation leaves nothing out.
+  CHECK(drop.evaluate(theta, batch, {1, 0}).loss == keep.evaluate(theta, batch, {1, 0}).loss);
 }
 
 TEST_CASE("a convolution is a matrix with shared weights") {
