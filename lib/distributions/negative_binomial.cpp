@@ -55,22 +55,6 @@ double digamma_step(double r, std::int64_t k) {
 
 namespace {
 
-/// I_x(a, b) B(a, b) / (x^a y^b) for x below the mean a / (a + b), lambda = a - (a + b) x: the continued fraction of DiDonato and
-/// Morris (1992, "Significant digit computation of the incomplete beta function ratios", 4.1), evaluated by Lentz's method.
-double beta_fraction(double a, double b, double x, double y, double lambda) {
-  double value = a / (a + 1) * (lambda + 1), c = value, d = 0;
-  for (int i = 1; i < 10'000; ++i) {
-    const double m = i, t = a + 2 * m - 1, w = m * (b - m) * x / t;
-    const double numerator = (a + m - 1) / t * (a + b + m - 1) * x * w;
-    const double term = m + w + (a + m) / (t + 2) * (lambda + 1 + m * (1 + y));
-    d = 1 / (term + numerator * d);
-    c = term + numerator / c;
-    value *= c * d;
-    if (std::abs(c * d - 1) < 1e-16) break;
-  }
-  return 1 / value;
-}
-
 struct Ratios {
   double r, p, q, lower = 0, upper = std::numeric_limits<double>::infinity();
 

@@ -629,6 +629,35 @@ TEST_CASE("quantiles of all laws stay in the support and return at once, whateve
   CHECK(BetaBinomial(100, 1e-30, 1e-30).quantile(0.75) == 100);
 }
 
+TEST_CASE("NegativeBinomial: derivatives in r where its law is nearly that of Poisson") {
+  for (const double r : {1e4, 1e8, 1e11, 1e13, 1e15})
+    for (const double mean : {0.5, 100.0, 1e4}) {
+      CAPTURE(r);
+      CAPTURE(mean);
+      const double p = r / (r + mean), q = 1 - p;
+      const NegativeBinomial law(r, p);
+      const auto last = static_cast<std::int64_t>(mean + 12 * std::sqrt(mean) + 30);
+      // d P(K <= k) / d r = sum over j <= k of pmf(j) (log p + 1 / r + ... + 1 / (r + j - 1))
+      std::vector<Long> below = {0};
+      Long log_slope = std::log1p(-static_cast<Long>(q)), first = 0;
+      for (std::int64_t j = 0; j <= last; ++j) {
+        below.push_back(below.back() + law.pmf(j) * log_slope);
+        log_slope += 1 / (static_cast<Long>(r) + static_cast<Long>(j));
+      }
+      for (std::int64_t k = 0; k <= last; ++k) {
+        const double pmf = law.pmf(k);
+        if (pmf < 1e-100) continue;
+        double slope[2], up[2];
+        law.cdf_derivative(k, slope);
+        law.up_rate(k, up);
+        first += static_cast<Long>(pmf) * static_cast<Long>(up[0]);
+        if (pmf > 1e-4)
+          CHECK(slope[0] == doctest::Approx(static_cast<double>(below[static_cast<std::size_t>(k) + 1])).epsilon(1e-9).scale(0));
+      }
+      CHECK(static_cast<double>(first) == doctest::Approx(q / p).epsilon(1e-10).scale(0));  // d/dr E K
+    }
+}
+
 TEST_CASE("NegativeBinomial: derivatives in r where its law is nearly normal") {
   // Against the continued fraction where both are good, on both sides of where one takes over from the other.
   for (const double r : {0.9e7, 1.1e7, 3e7})

@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <bit>
+#include <chrono>
 #include <csignal>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <stoat/driver/interruption.hpp>
@@ -190,7 +192,7 @@ TEST_CASE("a slow rank is named") {
   CHECK(even.note().empty());
 }
 
-TEST_CASE("the first signal is noted, the second one does what it always did") {
+TEST_CASE("the first signal is noted, also if it comes twice at once; the second one does what it always did") {
   static int before = 0;
   const auto old = std::signal(SIGTERM, [](int) { ++before; });
   {
@@ -204,6 +206,9 @@ TEST_CASE("the first signal is noted, the second one does what it always did") {
       CHECK(interrupted());
     }
     CHECK(interrupted());
+    std::raise(SIGTERM);
+    CHECK(before == 0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(110));
     std::raise(SIGTERM);
     CHECK(before == 1);
   }

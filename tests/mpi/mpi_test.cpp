@@ -21,11 +21,14 @@ struct Ended {
   std::string output;
 };
 
-/// Starts a program on so many processes (0: without mpirun) and waits for its end. SIGTERM to mpirun once `until` was printed.
+/// Starts a program on so many processes (0: without mpirun) and waits for its end. Once `until` was printed each of the
+/// processes gets SIGTERM.
 Ended start(int processes, std::vector<std::string> arguments, const std::string& until = {}) {
+  const Folder folder("mpi-pids");
+  const std::string pids = folder / "pids";
   if (processes > 0) {
-    const std::vector<std::string> mpirun = {STOAT_MPIRUN, "--oversubscribe", "--bind-to", "none", "-n", std::to_string(processes)};
-    arguments.insert(arguments.begin(), mpirun.begin(), mpirun.end());
+    arguments.insert(arguments.begin(), {"sh", "-c", R"(echo $$ >> "$0"; exec "$@")", pids});
+    arguments.insert(arguments.begin(), {STOAT_MPIRUN, "--oversubscribe", "--bind-to", "none", "-n", std::to_string(processes)});
   }
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -46,7 +49,10 @@ Ended start(int processes, std::vector<std::string> arguments, const std::string
   bool told = until.empty();
   for (ssize_t n = 0; (n = read(ends[0], buffer.data(), buffer.size())) > 0;) {
     ended.output.append(buffer.data(), static_cast<std::size_t>(n));
-    if (!told && ended.output.find(until) != std::string::npos) told = kill(child, SIGTERM) == 0;
+    if (told || ended.output.find(until) == std::string::npos) continue;
+    told = true;
+    std::istringstream in(content(pids));
+    for (pid_t pid = 0; in >> pid;) kill(pid, SIGTERM);
   }
   close(ends[0]);
   int status = 0;
@@ -149,12 +155,7 @@ TEST_CASE("a training: the same bits on 1 and 2 processes, and on 3 that are int
   CHECK(count(table("whole", "stochastic"), "\n") == 1 + 40);
   const Ended two = training(2, "two");
   CHECK_MESSAGE(two.status == 0, two.output);
-  Ended three;
-  for (int attempt = 0; attempt < 20 && count(three.output, "interrupted after epoch ") == 0;
-       ++attempt) {  // the signal may be late
-    std::filesystem::remove_all(folder / "three");
-    three = training(3, "three", "epoch 3/40");
-  }
+  const Ended three = training(3, "three", "epoch 3/40");
   CHECK_MESSAGE(count(three.output, "interrupted after epoch ") == 1, three.output);
   CHECK(training(1, "three").status == 0);
   for (const std::string out : {"two", "three"})

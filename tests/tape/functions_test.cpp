@@ -630,6 +630,38 @@ TEST_CASE("zeros, infinities and branch points") {
 #undef AT
 }
 
+TEST_CASE("ibeta: derivatives for large shapes") {
+  // Where the beta law is nearly normal the slope at constant z = (x - mean) / sd is that of its quantile, but for terms 1 / a.
+  for (const double a : {1e8, 1e11, 1e14})
+    for (const double ratio : {1.0, 3.0, 1000.0})
+      for (const double z : {-2.0, 0.0, 2.0}) {
+        CAPTURE(a);
+        CAPTURE(ratio);
+        CAPTURE(z);
+        const double b = ratio * a, n = a + b, sd = std::sqrt(a * b / (n + 1)) / n, x = a / n + z * sd;
+        const auto slope = [&](double shape, double to_mean) {
+          return -beta_density(a, b, x) * (to_mean / (n * n) + z * sd / 2 * (1 / shape - 2 / n - 1 / (n + 1)));
+        };
+        Dual<double> value = ibeta(Dual<double>(a, 1), Dual<double>(b), Dual<double>(x));
+        CHECK(value.tangent() == doctest::Approx(slope(a, b)).epsilon(4e-8).scale(0));
+        value = ibeta(Dual<double>(a), Dual<double>(b, 1), Dual<double>(x));
+        CHECK(value.tangent() == doctest::Approx(slope(b, -a)).epsilon(4e-8).scale(0));
+      }
+  // I_x(a, 1) = x^a, I_x(1, b) = 1 - (1 - x)^b; x near 1 or 0.
+  for (const double a : {50.0, 200.0, 1e8, 1e16, 1e200})
+    for (const double y : {0.1, 1.0, 5.0}) {
+      CAPTURE(a);
+      CAPTURE(y);
+      const double tiny = y / a, power = std::exp(a * std::log1p(-tiny)), slope = -std::log1p(-tiny) * power;
+      CHECK(ibeta(Dual<double>(1), Dual<double>(a, 1), Dual<double>(tiny)).tangent() ==
+            doctest::Approx(slope).epsilon(1e-12).scale(0));
+      if (a > 1e15) continue;
+      const double x = 1 - tiny;
+      CHECK(ibeta(Dual<double>(a, 1), Dual<double>(1), Dual<double>(x)).tangent() ==
+            doctest::Approx(std::log(x) * std::pow(x, a)).epsilon(1e-12).scale(0));
+    }
+}
+
 TEST_CASE("outside their domains functions are NaN, and nothing throws") {
   CHECK(std::isnan(normal_quantile(1.5)));
   CHECK(std::isnan(normal_quantile(not_a_number)));

@@ -9,7 +9,8 @@ namespace stoat {
 
 /// While one is alive, the first SIGINT or SIGTERM to this process only makes interrupted() true: computations of the library
 /// finish the blocks of samples under way, write their checkpoint and return what was reached. The second one does what it did
-/// before the guard was made. The library itself makes none. Guards may be nested, the outermost counts; they belong to one thread.
+/// before the guard was made; one that comes within a tenth of a second is still the first, as launchers (timeout, mpirun) signal
+/// a process and its group. The library itself makes none. Guards may be nested, the outermost counts; they belong to one thread.
 class Interruption {
  public:
   Interruption();

@@ -237,31 +237,56 @@ STOAT_TERNARY(beta_density, beta_density, T(special::beta_density(detail::wide(x
 
 namespace detail {
 
-/// d I_x(a, b) / d a (K = 0) or d b (K = 1), from the continued fraction of Abramowitz and Stegun 1964, 26.5.8, and
-/// I_x(a, b) = 1 - I_(1-x)(b, a) where that converges faster.
+/// log x - digamma(a) + digamma(a + b), y = 1 - x: the derivative in a of the logarithm of the beta density at x. For large a it
+/// is the small difference of large numbers, and log x (a + b) / a and the series of digamma are taken together (Abramowitz and
+/// Stegun 1964, 6.3.18).
+template <class T>
+T log_beta_density_slope(const T& a, const T& b, const T& x, const T& y) {
+  const T log_x = base_value(x) < 0.5 ? log(x) : log1p(-y);
+  if (base_value(a) < 100) return log_x - digamma(a) + digamma(a + b);
+  const auto rest = [](const T& t) {  // log t - digamma(t)
+    const T i = T(1) / (t * t);
+    return T(0.5) / t + i * (T(1.0 / 12) - i * (T(1.0 / 120) - i * T(1.0 / 252)));
+  };
+  const T excess = (b * x - a * y) / a;  // x (a + b) / a - 1
+  return (base_value(excess) > -0.5 ? log1p(excess) : log_x + log1p(b / a)) + (rest(a) - rest(a + b));
+}
+
+/// I_x(a, b) B(a, b) / (x^a y^b), y = 1 - x, for lambda = a y - b x > 0: the continued fraction of DiDonato and Morris (1992,
+/// "Significant digit computation of the incomplete beta function ratios", 4.1), evaluated by Lentz's method.
+template <class T>
+T beta_fraction(const T& a, const T& b, const T& x, const T& y, const T& lambda) {
+  T value = a / (a + T(1)) * (lambda + T(1)), c = value, d = 0;
+  Settled settled;
+  for (int i = 1; i < most_terms; ++i) {
+    const T m(i), t = a + T(2) * m - T(1), w = m * (b - m) * x / t;
+    const T numerator = (a + m - T(1)) / t * (a + b + m - T(1)) * x * w;
+    const T term = m + w + (a + m) / (t + T(2)) * (lambda + T(1) + m * (T(1) + y));
+    d = T(1) / (term + numerator * d);
+    c = term + numerator / c;
+    const T factor = c * d, change = value * (factor - T(1));
+    value *= factor;
+    if (settled(i, change, value)) break;
+  }
+  return T(1) / value;
+}
+
+/// d I_x(a, b) / d a (K = 0) or d b (K = 1), y = 1 - x, from the continued fraction of I_x(a, b) or 1 - I_y(b, a).
+template <int K, class T>
+T ibeta_slope(const T& a, const T& b, const T& x, const T& y) {
+  if (!(base_value(x) > 0) || !(base_value(y) > 0)) return T(0) * x * a * b;
+  const T lambda = a * y - b * x;
+  if (base_value(lambda) < 0) return -ibeta_slope<1 - K>(b, a, y, x);
+  using D = Dual<T>;
+  const D fraction = beta_fraction(D(a, T(K == 0)), D(b, T(K == 1)), D(x), D(y), D(lambda, K == 0 ? y : -x));
+  // The smaller of x and y is the one that was not rounded.
+  const T density = base_value(x) < base_value(y) ? beta_density(a, b, x) : beta_density(b, a, y);
+  const T log_slope = K == 0 ? log_beta_density_slope(a, b, x, y) : log_beta_density_slope(b, a, y, x);
+  return density * x * y * (log_slope * fraction.value() + fraction.tangent());
+}
 template <int K, class T>
 T ibeta_slope(const T& a, const T& b, const T& x) {
-  if (!(base_value(x) > 0) || !(base_value(x) < 1)) return T(0) * x * a * b;
-  if (base_value(x) > (base_value(a) + 1) / (base_value(a) + base_value(b) + 2)) return -ibeta_slope<1 - K>(b, a, T(1) - x);
-  using D = Dual<T>;
-  const D p(a, T(K == 0)), q(b, T(K == 1)), at(x);
-  D c = 1, d = D(1) / (D(1) - (p + q) * at / (p + 1)), h = d;
-  Settled settled;
-  for (int m = 1; m < most_terms; ++m) {
-    const D even = D(m) * (q - D(m)) * at / ((p + D(2 * m - 1)) * (p + D(2 * m)));
-    d = D(1) / (D(1) + even * d);
-    c = D(1) + even / c;
-    h *= d * c;
-    const D odd = -(p + D(m)) * (p + q + D(m)) * at / ((p + D(2 * m)) * (p + D(2 * m + 1)));
-    d = D(1) / (D(1) + odd * d);
-    c = D(1) + odd / c;
-    const D factor = d * c, change = h * (factor - 1);
-    h *= factor;
-    if (settled(m, change, h)) break;
-  }
-  const T weight = beta_density(a, b, x) * x * (T(1) - x) / a;
-  const T log_slope = K == 0 ? log(x) - digamma(a) + digamma(a + b) - T(1) / a : log1p(-x) - digamma(b) + digamma(a + b);
-  return weight * (log_slope * h.value() + h.tangent());
+  return ibeta_slope<K>(a, b, x, T(1) - x);
 }
 
 }  // namespace detail
