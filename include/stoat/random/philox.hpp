@@ -11,8 +11,6 @@
 #include <cstdint>
 #include <span>
 
-#include <Random123/philox.h>
-
 namespace stoat {
 
 /// What randomness is for. Streams of different purposes never share a number.
@@ -36,16 +34,7 @@ struct RunKey {
 using Words = std::array<std::uint32_t, 4>;
 
 /// The four random words at (key, site, word). `word` counts blocks of four.
-inline Words philox(const RunKey& key, std::uint64_t site, std::uint32_t word) {
-  using Generator = r123::Philox4x32;
-  const Generator::ctr_type counter = {
-      {word, static_cast<std::uint32_t>(site),
-       static_cast<std::uint32_t>(site >> 32 & 0xffff) | static_cast<std::uint32_t>(key.run << 16),
-       static_cast<std::uint32_t>(key.run >> 16 & 0xffffff) | static_cast<std::uint32_t>(key.purpose) << 24}};
-  const Generator::key_type seed = {{static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32)}};
-  const Generator::ctr_type r = Generator{}(counter, seed);
-  return {r[0], r[1], r[2], r[3]};
-}
+Words philox(const RunKey& key, std::uint64_t site, std::uint32_t word);
 
 /// A uniform number in [0, 1) with 53 random bits.
 inline double uniform53(std::uint32_t low, std::uint32_t high) {

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include <Random123/philox.h>
+
 #include <stoat/stoat.hpp>
 
 using namespace stoat;
@@ -31,7 +33,7 @@ void hand_written_run(benchmark::State& state) {
   for (auto _ : state) {
     double x = 0;
     for (std::uint64_t block = 0; block < 50; ++block) {
-      const Words w = philox({1, r}, block, 0);
+      const auto w = r123::Philox4x32{}({{0, static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(r << 16), 0}}, {{1, 0}});
       x += uniform53(w[0], w[1]) < std::exp(-x / 200.0) ? 1 : -1;
       x += uniform53(w[2], w[3]) < std::exp(-x / 200.0) ? 1 : -1;
     }

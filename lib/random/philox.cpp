@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include <Random123/philox.h>
+
 #include <stoat/random/philox.hpp>
 
 #if defined(__x86_64__)
@@ -7,6 +9,18 @@
 #endif
 
 namespace stoat {
+
+Words philox(const RunKey& key, std::uint64_t site, std::uint32_t word) {
+  using Philox = r123::Philox4x32;
+  const Philox::ctr_type counter = {
+      {word, static_cast<std::uint32_t>(site),
+       static_cast<std::uint32_t>(site >> 32 & 0xffff) | static_cast<std::uint32_t>(key.run << 16),
+       static_cast<std::uint32_t>(key.run >> 16 & 0xffffff) | static_cast<std::uint32_t>(key.purpose) << 24}};
+  const Philox::key_type seed = {{static_cast<std::uint32_t>(key.seed), static_cast<std::uint32_t>(key.seed >> 32)}};
+  const Philox::ctr_type r = Philox{}(counter, seed);
+  return {r[0], r[1], r[2], r[3]};
+}
+
 namespace {
 
 /// The uniforms of the sites 2 b, 2 b + 1 for blocks b = first, ..., first + count - 1.
