@@ -7,6 +7,7 @@
 #include <boost/random/normal_distribution.hpp>
 
 #include <stoat/driver/enumerate.hpp>
+#include <stoat/driver/monte_carlo.hpp>
 
 namespace stoat {
 

@@ -8,7 +8,7 @@
 
 #include <boost/random/normal_distribution.hpp>
 
-#include <stoat/driver/estimate.hpp>
+#include <stoat/driver/monte_carlo.hpp>
 #include <stoat/estimators/replay.hpp>
 #include <stoat/estimators/smoothed.hpp>
 

@@ -7,7 +7,8 @@
 #include <tuple>
 
 #include <stoat/driver/diagnose.hpp>
-#include <stoat/driver/estimate.hpp>
+#include <stoat/driver/monte_carlo.hpp>
+#include <stoat/driver/reduce.hpp>
 #include <stoat/driver/report.hpp>
 #include <stoat/estimators/auto.hpp>
 #include <stoat/estimators/enumeration.hpp>

@@ -12,6 +12,9 @@
 #include <nlohmann/json.hpp>
 
 #include <stoat/driver/checkpoint_file.hpp>
+#include <stoat/driver/monte_carlo.hpp>
+#include <stoat/driver/progress_bar.hpp>
+#include <stoat/driver/reduce.hpp>
 #include <stoat/driver/report.hpp>
 
 namespace stoat {

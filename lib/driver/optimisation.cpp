@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <stoat/driver/reduce.hpp>
 #include <stoat/driver/report.hpp>
 
 #include "optimisation_table.hpp"

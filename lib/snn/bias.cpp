@@ -13,6 +13,7 @@
 #endif
 
 #include <stoat/driver/estimate.hpp>
+#include <stoat/driver/reduce.hpp>
 #include <stoat/driver/report.hpp>
 #include <stoat/estimators/replay.hpp>
 #include <stoat/estimators/score_function.hpp>

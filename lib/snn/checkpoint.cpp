@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <stoat/driver/checkpoint_file.hpp>
+#include <stoat/driver/reduce.hpp>
 #include <stoat/error.hpp>
 
 namespace stoat::snn {

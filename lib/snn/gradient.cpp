@@ -5,6 +5,8 @@
 #include <cmath>
 #include <optional>
 
+#include <stoat/driver/reduce.hpp>
+
 #include "pass.hpp"
 #include "sources.hpp"
 

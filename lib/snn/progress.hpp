@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include <stoat/driver/progress.hpp>
+#include <stoat/driver/progress_bar.hpp>
 #include <stoat/snn/train.hpp>
 
 #include "checkpoint.hpp"

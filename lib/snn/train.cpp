@@ -10,7 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include <stoat/driver/checkpoint_file.hpp>
-#include <stoat/driver/estimate.hpp>
+#include <stoat/driver/monte_carlo.hpp>
+#include <stoat/driver/reduce.hpp>
 #include <stoat/driver/report.hpp>
 #include <stoat/snn/gradient.hpp>
 

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <stoat/driver/packer.hpp>
 #include <stoat/driver/report.hpp>
 #include <stoat/stoat.hpp>
 

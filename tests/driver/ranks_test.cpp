@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <stoat/driver/interruption.hpp>
-#include <stoat/driver/ranks.hpp>
+#include <stoat/driver/reduce.hpp>
 
 #include "local_ranks.hpp"
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <stoat/driver/monte_carlo.hpp>
 #include <stoat/stoat.hpp>
 
 using namespace stoat;

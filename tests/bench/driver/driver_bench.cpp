@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include <stoat/driver/monte_carlo.hpp>
 #include <stoat/stoat.hpp>
 
 using namespace stoat;

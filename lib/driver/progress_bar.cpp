@@ -1,4 +1,4 @@
-#include <stoat/driver/progress.hpp>
+#include <stoat/driver/progress_bar.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include <stoat/driver/ranks.hpp>
+#include <stoat/driver/reduce.hpp>
 
 #include <cmath>
 
