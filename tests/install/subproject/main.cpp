@@ -24,7 +24,7 @@ int main() {
   try {
     refuse();
     return std::cerr << "no error\n", 1;
-  } catch (const InvalidArgument&) {}
+  } catch (const Error&) {}
   try {
     const snn::Network wrong(1, 1, {});
     return std::cerr << "no error of an empty network\n", 1;
