@@ -1,7 +1,5 @@
 #include <stoat/distributions/beta_binomial.hpp>
 
-#include <boost/math/special_functions/digamma.hpp>
-
 #include "inversion.hpp"
 #include "terms.hpp"
 
@@ -25,10 +23,7 @@ struct Law {
   /// pmf(k+1) / pmf(k)
   Long up(Long k) const { return (n - k) * (k + a) / ((k + 1) * (n - k - 1 + b)); }
   /// d log pmf(k) / d a; that in b is the mirror image's.
-  Long score(Long k) const {
-    using boost::math::digamma;
-    return (digamma(k + a) - digamma(a)) - (digamma(n + a + b) - digamma(a + b));
-  }
+  Long score(Long k) const { return digamma_step(a, k) - digamma_step(a + b, n); }
   Law mirrored() const { return {n, b, a}; }
 
   /// Over i <= k, with pmf(k) taken to be `term`, with or without the sums of scores. Stops early where what is left is

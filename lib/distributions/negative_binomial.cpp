@@ -1,7 +1,5 @@
 #include <stoat/distributions/negative_binomial.hpp>
 
-#include <boost/math/special_functions/digamma.hpp>
-
 #include <stoat/tape/special_functions.hpp>
 
 #include "inversion.hpp"
@@ -45,12 +43,12 @@ double negative_binomial_shape_slope(double r, double p, std::int64_t k) {
   return -density * (q / p + z * (mean / p) / (2 * r * sd));
 }
 
-double digamma_step(double r, std::int64_t k) {
-  if (k > 100)
-    return static_cast<double>(bm::digamma(static_cast<Long>(r) + static_cast<Long>(k)) - bm::digamma(static_cast<Long>(r)));
+double negative_binomial_shape_score(double r, double p, std::int64_t k) {
+  if (r >= digamma_series_from) return log_beta_density_slope(r, static_cast<double>(k), p, 1 - p);
+  if (k > 100) return static_cast<double>(digamma_step(r, static_cast<Long>(k))) + std::log(p);
   double sum = 0;
   for (std::int64_t i = k - 1; i >= 0; --i) sum += 1 / (r + static_cast<double>(i));
-  return sum;
+  return sum + std::log(p);
 }
 
 namespace {

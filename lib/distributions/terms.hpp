@@ -10,11 +10,20 @@
 #include <cstdint>
 
 #include <boost/math/constants/constants.hpp>
+#include <boost/math/special_functions/digamma.hpp>
 #include <boost/math/special_functions/log1p.hpp>
+
+#include <stoat/tape/special_functions.hpp>
 
 namespace stoat::detail {
 
 using Long = long double;
+
+/// digamma(a + x) - digamma(a), a > 0, x >= 0
+inline Long digamma_step(Long a, Long x) {
+  if (a < digamma_series_from) return boost::math::digamma(a + x) - boost::math::digamma(a);
+  return std::log1p(x / a) + (digamma_rest(a) - digamma_rest(a + x));
+}
 
 /// log Gamma(x + 1) - (x + 1/2) log x + x - log(2 pi) / 2, x > 0
 inline Long stirling_error(Long x) {

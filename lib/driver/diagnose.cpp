@@ -103,6 +103,7 @@ class ReplayDiagnosis {
       tangents_known_ = false;
     }
     std::vector<double> sizes;
+    sizes.reserve(list.size());
     for (const Combination& c : list) sizes.push_back(trace_.importance(c.site, c.weights));
     return sizes;
   }
@@ -308,6 +309,7 @@ class ReplayDiagnosis {
                  const std::vector<std::vector<double>>& surrogate, const std::vector<Combination>& scores,
                  const std::vector<double>& score_squares) {
     std::vector<Combination> units;
+    units.reserve(scores.size());
     for (const Combination& c : scores)
       units.push_back({c.site, trace_.site(c.site).count == 1 ? std::vector<Weight>{{0, 1.0}} : std::vector<Weight>{}});
     const std::vector<double> squares = squared_norms(units);

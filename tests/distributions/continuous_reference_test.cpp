@@ -21,8 +21,10 @@
 #include <boost/math/distributions/students_t.hpp>
 #include <boost/math/distributions/uniform.hpp>
 #include <boost/math/distributions/weibull.hpp>
+#include <boost/math/quadrature/exp_sinh.hpp>
 #include <boost/math/quadrature/tanh_sinh.hpp>
 #include <boost/math/special_functions/bessel.hpp>
+#include <boost/math/special_functions/digamma.hpp>
 #include <stoat/stoat.hpp>
 
 #include "distributions/kolmogorov.hpp"
@@ -193,6 +195,27 @@ TEST_CASE("means") {
   CHECK(Pareto(2, 1).mean() == inf);
   CHECK(std::isnan(StudentT(1, 0.3, 2).mean()));
   CHECK(Dirichlet(Vector<double>{1.0, 3.0}).mean().eigen() == Eigen::Vector2d(0.25, 0.75));
+}
+
+TEST_CASE("StudentT: derivatives in many degrees of freedom") {
+  const auto score = [](double nu, double t) { return StudentT(Dual<double>(nu, 1)).log_density(Dual<double>(t)).tangent(); };
+  for (const double nu : {150.0, 1e4, 0.9e5, 1.1e5, 1e8, 1e12, 1e15})
+    for (const double t : {0.0, 0.3, 2.0, 4.0, 7.0}) {
+      CAPTURE(nu);
+      CAPTURE(t);
+      // In long double up to where it cancels; from there on by the leading term in 1 / nu.
+      const Long n = nu, s = static_cast<Long>(t) * static_cast<Long>(t);
+      const Long exact =
+          nu < 1e6 ? (bm::digamma((n + 1) / 2) - bm::digamma(n / 2) - std::log1p(s / n) + ((n + 1) * s / (n + s) - 1) / n) / 2
+                   : -(s * s - 2 * s - 1) / (4 * n * n);
+      CHECK(score(nu, t) == doctest::Approx(static_cast<double>(exact)).epsilon(nu < 1e5 ? 1e-8 : 1e-5).scale(0));
+      // d P(T > t) / d nu is the integral of density times score over the tail.
+      bm::quadrature::exp_sinh<double> integrator;
+      const StudentT law(nu);
+      const double tail = integrator.integrate([&](double x) { return std::exp(law.log_density(t + x)) * score(nu, t + x); });
+      CHECK(StudentT(Dual<double>(nu, 1)).survival(Dual<double>(t)).tangent() ==
+            doctest::Approx(tail).epsilon(1e-8).scale(t > 0 ? 0 : 1 / nu));
+    }
 }
 
 TEST_CASE("densities of vector laws") {

@@ -56,7 +56,7 @@ TEST_CASE("NegativeBinomial: derivatives in r where its law is nearly that of Po
       const auto last = static_cast<std::int64_t>(mean + 12 * std::sqrt(mean) + 30);
       // d P(K <= k) / d r = sum over j <= k of pmf(j) (log p + 1 / r + ... + 1 / (r + j - 1))
       std::vector<Long> below = {0};
-      Long log_slope = std::log1p(-static_cast<Long>(q)), first = 0;
+      Long log_slope = std::log1p(-static_cast<Long>(q)), first = 0, by_score = 0;
       for (std::int64_t j = 0; j <= last; ++j) {
         below.push_back(below.back() + law.pmf(j) * log_slope);
         log_slope += 1 / (static_cast<Long>(r) + static_cast<Long>(j));
@@ -64,14 +64,43 @@ TEST_CASE("NegativeBinomial: derivatives in r where its law is nearly that of Po
       for (std::int64_t k = 0; k <= last; ++k) {
         const double pmf = law.pmf(k);
         if (pmf < 1e-100) continue;
-        double slope[2], up[2];
+        double slope[2], up[2], score[2];
         law.cdf_derivative(k, slope);
         law.up_rate(k, up);
+        law.score(k, score);
         first += static_cast<Long>(pmf) * static_cast<Long>(up[0]);
+        by_score += static_cast<Long>(pmf) * (static_cast<Long>(k) - static_cast<Long>(mean)) * static_cast<Long>(score[0]);
         if (pmf > 1e-4)
           CHECK(slope[0] == doctest::Approx(static_cast<double>(below[static_cast<std::size_t>(k) + 1])).epsilon(1e-9).scale(0));
       }
       CHECK(static_cast<double>(first) == doctest::Approx(q / p).epsilon(1e-10).scale(0));  // d/dr E K
+      CHECK(static_cast<double>(by_score) == doctest::Approx(q / p).epsilon(1e-9).scale(0));
+    }
+}
+
+TEST_CASE("BetaBinomial: derivatives where its law is nearly binomial") {
+  constexpr std::int64_t n = 20;
+  for (const double a : {50.0, 1e4, 1e8, 1e12, 1e15})
+    for (const double ratio : {0.25, 1.0, 1e6}) {
+      CAPTURE(a);
+      CAPTURE(ratio);
+      const double b = ratio * a;
+      const BetaBinomial law(n, a, b);
+      Long jumps[2] = {}, scores[2] = {};
+      for (std::int64_t k = 0; k <= n; ++k) {
+        const Long pmf = law.pmf(k), centred = static_cast<Long>(k) - n * (static_cast<Long>(a) / (static_cast<Long>(a) + b));
+        double up[2] = {}, score[2];
+        if (k < n) law.up_rate(k, up);
+        law.score(k, score);
+        for (int j = 0; j < 2; ++j)
+          jumps[j] += pmf * static_cast<Long>(up[j]), scores[j] += pmf * centred * static_cast<Long>(score[j]);
+      }
+      // d E K / d a = n b / (a + b)^2, d E K / d b = -n a / (a + b)^2
+      const double exact[] = {n * b / (a + b) / (a + b), -n * a / (a + b) / (a + b)};
+      for (int j = 0; j < 2; ++j) {
+        CHECK(static_cast<double>(jumps[j]) == doctest::Approx(exact[j]).epsilon(1e-9).scale(0));
+        CHECK(static_cast<double>(scores[j]) == doctest::Approx(exact[j]).epsilon(1e-9).scale(0));
+      }
     }
 }
 

@@ -11,6 +11,7 @@
 #include <tuple>
 #include <vector>
 
+#include <boost/math/special_functions/digamma.hpp>
 #include <stoat/tape/gradient.hpp>
 
 #include "tape/differences.hpp"
@@ -659,6 +660,31 @@ TEST_CASE("ibeta: derivatives for large shapes") {
       const double x = 1 - tiny;
       CHECK(ibeta(Dual<double>(a, 1), Dual<double>(1), Dual<double>(x)).tangent() ==
             doctest::Approx(std::log(x) * std::pow(x, a)).epsilon(1e-12).scale(0));
+    }
+}
+
+TEST_CASE("gamma and beta densities: derivatives in large shapes") {
+  using Long = long double;
+  using boost::math::digamma;
+  for (const double a : {90.0, 110.0, 1e5, 1e10, 1e15})
+    for (const double z : {-2.0, 0.5, 3.0}) {
+      CAPTURE(a);
+      CAPTURE(z);
+      const double x = a + z * std::sqrt(a);
+      const Dual<double> gamma = gamma_density(Dual<double>(a, 1), Dual<double>(x));
+      CHECK(gamma.tangent() / gamma.value() ==
+            doctest::Approx(static_cast<double>(std::log(static_cast<Long>(x)) - digamma(static_cast<Long>(a))))
+                .epsilon(1e-8)
+                .scale(0));
+      for (const double ratio : {0.5, 20.0}) {
+        const double b = ratio * a, n = a + b, y = a / n + z * std::sqrt(a * b / (n + 1)) / n;
+        const Dual<double> beta = beta_density(Dual<double>(a, 1), Dual<double>(b), Dual<double>(y));
+        CHECK(beta.tangent() / beta.value() ==
+              doctest::Approx(static_cast<double>(std::log(static_cast<Long>(y)) - digamma(static_cast<Long>(a)) +
+                                                  digamma(static_cast<Long>(a) + static_cast<Long>(b))))
+                  .epsilon(1e-8)
+                  .scale(0));
+      }
     }
 }
 

@@ -23,8 +23,8 @@ struct log_beta_density_op {
   }
   template <int K, class T>
   static T partial(const T& a, const T& b, const T& x, const T&) {
-    if constexpr (K == 0) return log(x) - digamma(a) + digamma(a + b);
-    else if constexpr (K == 1) return log1p(-x) - digamma(b) + digamma(a + b);
+    if constexpr (K == 0) return log_beta_density_slope(a, b, x, T(T(1) - x));
+    else if constexpr (K == 1) return log_beta_density_slope(b, a, T(T(1) - x), x);
     else return quotient(T(a - T(1)), x) - quotient(T(b - T(1)), T(T(1) - x));
   }
 };

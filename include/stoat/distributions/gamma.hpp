@@ -28,7 +28,7 @@ struct log_gamma_density_op {
   }
   template <int K, class T>
   static T partial(const T& a, const T& x, const T&) {
-    if constexpr (K == 0) return log(x) - digamma(a);
+    if constexpr (K == 0) return log_gamma_density_slope(a, x);
     else return quotient(T(a - T(1)), x) - T(1);
   }
 };

@@ -14,8 +14,8 @@ double negative_binomial_survival(double r, double p, std::int64_t k);
 std::int64_t negative_binomial_quantile(double r, double p, double u);
 /// d F(k) / d r
 double negative_binomial_shape_slope(double r, double p, std::int64_t k);
-/// digamma(r + k) - digamma(r)
-double digamma_step(double r, std::int64_t k);
+/// d log pmf(k) / d r = digamma(r + k) - digamma(r) + log p
+double negative_binomial_shape_score(double r, double p, std::int64_t k);
 }  // namespace detail
 
 /// NegativeBinomial(r, p): failures before the r-th success of probability p in (0, 1], for any real r > 0
@@ -62,7 +62,7 @@ struct NegativeBinomial {
   std::int64_t quantile(double u) const { return detail::negative_binomial_quantile(r, p, u); }
 
   void score(std::int64_t k, std::span<double> out) const {
-    out[0] = detail::digamma_step(r, k) + std::log(p);
+    out[0] = detail::negative_binomial_shape_score(r, p, k);
     out[1] = r / p - (k > 0 ? static_cast<double>(k) / (1 - p) : 0.0);
   }
   void up_rate(std::int64_t k, std::span<double> out) const {

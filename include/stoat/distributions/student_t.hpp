@@ -13,12 +13,19 @@ double student_tail(double nu, double t);
 double log_student_density(double nu, double t);
 double student_tail_inverse(double nu, double q);
 
-/// digamma(a + 1/2) - digamma(a), by its asymptotic series where the difference would cancel.
+/// digamma(a + 1/2) - digamma(a) - 1 / (2 a), by its asymptotic series where the difference would cancel.
 template <class T>
-T digamma_half_step(const T& a) {
-  if (base_value(a) < 100) return digamma(a + T(0.5)) - digamma(a);
-  const T r = T(1) / a, r2 = r * r;
-  return r * (T(0.5) + r * (T(0.125) - r2 * (T(1.0 / 64) - r2 * T(1.0 / 128))));
+T digamma_half_excess(const T& a) {
+  if (base_value(a) < digamma_series_from) return digamma(a + T(0.5)) - digamma(a) - T(0.5) / a;
+  const T r2 = T(1) / (a * a);
+  return r2 * (T(0.125) - r2 * (T(1.0 / 64) - r2 * T(1.0 / 128)));
+}
+/// w / (1 + w) - log(1 + w) for small w: the sum over n of -(n - 1) / n (-w)^n
+template <class T>
+T share_excess(const T& w) {
+  T sum(0);
+  for (int n = 9; n >= 2; --n) sum = T((n - 1.0) / n) - w * sum;
+  return -w * w * sum;
 }
 
 /// d/dnu = (digamma((nu+1)/2) - digamma(nu/2) - log(1 + t^2/nu) + ((nu+1) t^2 / (nu + t^2) - 1) / nu) / 2,
@@ -38,8 +45,10 @@ struct log_student_density_op {
     if constexpr (K == 1) {
       return inner ? -(nu + T(1)) / nu * t / (T(1) + part) : -(nu + T(1)) * share / t;
     } else {
+      // The terms 1 / nu and t^2 / nu of digamma, logarithm and share cancel.
       const T log_power = log1p(part) + (inner ? T(0) : T(2) * log(abs(r)));
-      return T(0.5) * (digamma_half_step(T(T(0.5) * nu)) - log_power + ((nu + T(1)) * share - T(1)) / nu);
+      const T excess = inner && base_value(part) < 0.01 ? share_excess(part) : share - log_power;
+      return T(0.5) * (digamma_half_excess(T(T(0.5) * nu)) + excess + share / nu);
     }
   }
 };
@@ -58,13 +67,25 @@ struct student_tail_op {
     if constexpr (K == 1) {
       return -density;
     } else {
-      if (base_value(t) == 0) return -t * density * half * (digamma_half_step(a) - T(1) / nu);
+      if (base_value(t) == 0) return -t * density * half * digamma_half_excess(a);
+      if (base_value(nu) > 1e5 && base_value(t * t) * base_value(t * t) < 0.004 * base_value(nu)) return nearly_normal(nu, t);
       // The smaller one of z and 1 - z has no rounding of the other.
       const T r = t / sqrt(nu);
       const T slope = base_value(r) > 1 ? ibeta_slope<0>(a, half, T(T(1) / (T(1) + r * r)))
                                         : -ibeta_slope<1>(half, a, T(T(1) / (T(1) + T(1) / r / r)));
       return half * (half * slope + t * density / nu);
     }
+  }
+
+ private:
+  /// P(T > t) = P(N > t) + phi(t) sum over k of c_k / nu^k for large nu (Fisher 1925, "Expansion of Student's integral in powers of
+  /// n^-1"), of which three terms, differentiated in nu.
+  template <class T>
+  static T nearly_normal(const T& nu, const T& t) {
+    const T s = t * t, c1 = (s + T(1)) / T(4), c2 = (s * (s * (T(3) * s - T(7)) - T(5)) - T(3)) / T(96),
+            c3 = (s * (s * (s * (s * (s - T(11)) + T(14)) + T(6)) - T(3)) - T(15)) / T(384);
+    const T phi = T(std::numbers::inv_sqrtpi * std::numbers::sqrt2 / 2) * exp(T(-0.5) * s);
+    return weighted(T(-phi), t / nu / nu * (c1 + (T(2) * c2 + T(3) * c3 / nu) / nu));
   }
 };
 

@@ -85,6 +85,35 @@ STOAT_UNARY(lgamma, std::lgamma(x), digamma(x))
 /// Gamma(x); d = Gamma(x) digamma(x)
 STOAT_UNARY(tgamma, std::tgamma(x), v* digamma(x))
 
+namespace detail {
+
+inline constexpr double digamma_series_from = 100;  ///< from here on digamma_rest() is exact
+
+/// log a - digamma(a) for large a (Abramowitz and Stegun 1964, 6.3.18)
+template <class T>
+T digamma_rest(const T& a) {
+  const T i = T(1) / (a * a);
+  return T(0.5) / a + i * (T(1.0 / 12) - i * (T(1.0 / 120) - i * T(1.0 / 252)));
+}
+/// log x - digamma(a), the derivative in a of the logarithm of the gamma density at x
+template <class T>
+T log_gamma_density_slope(const T& a, const T& x) {
+  if (base_value(a) < digamma_series_from) return log(x) - digamma(a);
+  const T excess = (x - a) / a;
+  return (base_value(excess) > -0.5 ? log1p(excess) : log(x) - log(a)) + digamma_rest(a);
+}
+/// log x - digamma(a) + digamma(a + b), y = 1 - x, the derivative in a of the logarithm of the beta density at x. The smaller one
+/// of x and y counts.
+template <class T>
+T log_beta_density_slope(const T& a, const T& b, const T& x, const T& y) {
+  const T log_x = base_value(x) < 0.5 ? log(x) : log1p(-y);
+  if (base_value(a) < digamma_series_from) return log_x - digamma(a) + digamma(a + b);
+  const T excess = (b * x - a * y) / a;  // x (a + b) / a - 1
+  return (base_value(excess) > -0.5 ? log1p(excess) : log_x + log1p(b / a)) + (digamma_rest(a) - digamma_rest(a + b));
+}
+
+}  // namespace detail
+
 STOAT_NUMERIC(gamma_density, 2)
 STOAT_NUMERIC(beta_density, 3)
 namespace detail {
@@ -143,8 +172,8 @@ inline constexpr double large_shape = 1e5;     ///< from here on the gamma law h
 
 /// The density of the gamma law of shape a and scale 1, x^(a-1) e^-x / Gamma(a), a > 0, x >= 0;
 /// d/da = v (log x - digamma(a)), d/dx = v ((a - 1) / x - 1)
-STOAT_BINARY(gamma_density, T(special::gamma_density(detail::wide(x), detail::wide(y))), detail::weighted(v, log(y) - digamma(x)),
-             detail::gamma_density_slope(x, y, v))
+STOAT_BINARY(gamma_density, T(special::gamma_density(detail::wide(x), detail::wide(y))),
+             detail::weighted(v, detail::log_gamma_density_slope(x, y)), detail::gamma_density_slope(x, y, v))
 
 namespace detail {
 
@@ -232,25 +261,10 @@ STOAT_BINARY(beta, T(special::beta(detail::wide(x), detail::wide(y))), v*(digamm
 /// The density of the beta law at z, z^(x-1) (1-z)^(y-1) / B(x, y), x, y > 0, z in [0, 1];
 /// d/dx = v (log z - digamma(x) + digamma(x + y)), d/dz = v ((x - 1) / z - (y - 1) / (1 - z))
 STOAT_TERNARY(beta_density, beta_density, T(special::beta_density(detail::wide(x), detail::wide(y), detail::wide(z))),
-              detail::weighted(v, log(z) - digamma(x) + digamma(x + y)),
-              detail::weighted(v, log1p(-z) - digamma(y) + digamma(x + y)), detail::beta_density_slope(x, y, z, v))
+              detail::weighted(v, detail::log_beta_density_slope(x, y, z, T(T(1) - z))),
+              detail::weighted(v, detail::log_beta_density_slope(y, x, T(T(1) - z), z)), detail::beta_density_slope(x, y, z, v))
 
 namespace detail {
-
-/// log x - digamma(a) + digamma(a + b), y = 1 - x: the derivative in a of the logarithm of the beta density at x. For large a it
-/// is the small difference of large numbers, and log x (a + b) / a and the series of digamma are taken together (Abramowitz and
-/// Stegun 1964, 6.3.18).
-template <class T>
-T log_beta_density_slope(const T& a, const T& b, const T& x, const T& y) {
-  const T log_x = base_value(x) < 0.5 ? log(x) : log1p(-y);
-  if (base_value(a) < 100) return log_x - digamma(a) + digamma(a + b);
-  const auto rest = [](const T& t) {  // log t - digamma(t)
-    const T i = T(1) / (t * t);
-    return T(0.5) / t + i * (T(1.0 / 12) - i * (T(1.0 / 120) - i * T(1.0 / 252)));
-  };
-  const T excess = (b * x - a * y) / a;  // x (a + b) / a - 1
-  return (base_value(excess) > -0.5 ? log1p(excess) : log_x + log1p(b / a)) + (rest(a) - rest(a + b));
-}
 
 /// I_x(a, b) B(a, b) / (x^a y^b), y = 1 - x, for lambda = a y - b x > 0: the continued fraction of DiDonato and Morris (1992,
 /// "Significant digit computation of the incomplete beta function ratios", 4.1), evaluated by Lentz's method.
