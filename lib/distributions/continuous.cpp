@@ -55,7 +55,7 @@ double times_log(double c, double x) { return c == 0 ? 0 : c * std::log(x); }
 double log_gamma_density(double a, double x) {
   if (!(a > 0 && x >= 0)) return nan;
   const auto formula = [&] { return times_log(a - 1, x) - x - std::lgamma(a); };
-  return x == 0 || std::isinf(x) ? formula() : log_of(bm::gamma_p_derivative(a, x, quiet), formula);
+  return x == 0 || std::isinf(x) ? formula() : log_of(special::gamma_density(a, x), formula);
 }
 double gamma_p_inverse(double a, double p) { return is_probability(p) ? bm::gamma_p_inv(a, p, quiet) : nan; }
 double gamma_q_inverse(double a, double q) { return is_probability(q) ? bm::gamma_q_inv(a, q, quiet) : nan; }
@@ -69,15 +69,15 @@ double log_beta_density(double a, double b, double x) {
   const auto formula = [&] {
     return times_log(a - 1, x) + times_log(b - 1, 1 - x) - std::lgamma(a) - std::lgamma(b) + std::lgamma(a + b);
   };
-  return x == 0 || x == 1 ? formula() : log_of(bm::ibeta_derivative(a, b, x, quiet), formula);
+  return x == 0 || x == 1 ? formula() : log_of(special::beta_density(a, b, x), formula);
 }
 double ibeta_inverse(double a, double b, double p) {
   if (!is_probability(p)) return nan;
-  const auto density = [&](double x) { return bm::ibeta_derivative(a, b, x, quiet); };
+  const auto density = [&](double x) { return special::beta_density(a, b, x); };
   const double x = bm::ibeta_inv(a, b, p, quiet);
   if (!(x > 0 && x < 1) || p > 0.5) return x;
   return polished(
-      x, p, 1, [&](double at) { return at < 1 ? bm::ibeta(a, b, at, quiet) : nan; }, density);
+      x, p, 1, [&](double at) { return at < 1 ? special::ibeta(a, b, at) : nan; }, density);
 }
 double ibetac_inverse(double a, double b, double q) {
   const double rest = ibeta_inverse(b, a, q);
@@ -85,8 +85,8 @@ double ibetac_inverse(double a, double b, double q) {
   const double x = bm::ibetac_inv(a, b, q, quiet);
   if (!(x > 0) || q > 0.5) return x;
   return polished(
-      x, q, -1, [&](double at) { return at < 1 ? bm::ibetac(a, b, at, quiet) : nan; },
-      [&](double at) { return bm::ibeta_derivative(a, b, at, quiet); });
+      x, q, -1, [&](double at) { return at < 1 ? special::ibetac(a, b, at) : nan; },
+      [&](double at) { return special::beta_density(a, b, at); });
 }
 
 double student_tail(double nu, double t) {

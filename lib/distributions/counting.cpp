@@ -31,7 +31,7 @@ double binomial_pmf(std::int64_t n, double p, std::int64_t k) {
 double binomial_cdf(std::int64_t n, double p, std::int64_t k) {
   if (k < 0) return 0;
   if (k >= n) return 1;
-  return bm::ibetac(static_cast<double>(k) + 1, static_cast<double>(n - k), p, precise);
+  return special::ibetac(static_cast<double>(k) + 1, static_cast<double>(n - k), p);
 }
 
 double binomial_log_pmf(std::int64_t n, double p, std::int64_t k) {
@@ -42,7 +42,7 @@ double binomial_log_pmf(std::int64_t n, double p, std::int64_t k) {
 double binomial_survival(std::int64_t n, double p, std::int64_t k) {
   if (k < 0) return 1;
   if (k >= n) return 0;
-  return bm::ibeta(static_cast<double>(k) + 1, static_cast<double>(n - k), p, precise);
+  return special::ibeta(static_cast<double>(k) + 1, static_cast<double>(n - k), p);
 }
 
 std::int64_t binomial_quantile(std::int64_t n, double p, double u) {
@@ -67,7 +67,7 @@ double poisson_pmf(double rate, std::int64_t k) {
 double poisson_cdf(double rate, std::int64_t k) {
   if (k < 0) return 0;
   if (rate == 0) return 1;
-  return bm::gamma_q(static_cast<double>(k) + 1, rate, fast);
+  return special::gamma_q(static_cast<double>(k) + 1, rate);
 }
 
 double poisson_log_pmf(double rate, std::int64_t k) {
@@ -78,7 +78,7 @@ double poisson_log_pmf(double rate, std::int64_t k) {
 double poisson_survival(double rate, std::int64_t k) {
   if (k < 0) return 1;
   if (rate == 0) return 0;
-  return bm::gamma_p(static_cast<double>(k) + 1, rate, fast);
+  return special::gamma_p(static_cast<double>(k) + 1, rate);
 }
 
 std::int64_t poisson_quantile(double rate, double u) {

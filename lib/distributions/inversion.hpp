@@ -19,12 +19,11 @@ namespace stoat::detail {
 
 namespace bm = boost::math;
 // Nothing here throws: a doubtful result comes back as the best guess.
-using Ignore = bm::policies::policy<
+inline constexpr bm::policies::policy<
     bm::policies::domain_error<bm::policies::ignore_error>, bm::policies::pole_error<bm::policies::ignore_error>,
-    bm::policies::overflow_error<bm::policies::ignore_error>, bm::policies::evaluation_error<bm::policies::ignore_error>>;
-inline constexpr Ignore precise{};  // through long double
-inline constexpr bm::policies::normalise<Ignore, bm::policies::promote_double<false>>::type
-    fast{};  // loses a digit as n grows tenfold
+    bm::policies::overflow_error<bm::policies::ignore_error>, bm::policies::evaluation_error<bm::policies::ignore_error>,
+    bm::policies::promote_double<false>>
+    fast{};
 inline constexpr double small_mean = 20;
 inline constexpr double large_variance = 1e5;            // from here on the approximation is as exact as the CDF: within 2e-13 in u
 inline constexpr double negligible_probability = 1e-20;  // no uniform number with 53 bits can tell it from 0

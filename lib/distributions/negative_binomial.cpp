@@ -22,12 +22,12 @@ double negative_binomial_pmf(double r, double p, std::int64_t k) {
 
 double negative_binomial_cdf(double r, double p, std::int64_t k) {
   if (k < 0) return 0;
-  return bm::ibeta(r, static_cast<double>(k) + 1, p, precise);
+  return special::ibeta(r, static_cast<double>(k) + 1, p);
 }
 
 double negative_binomial_survival(double r, double p, std::int64_t k) {
   if (k < 0) return 1;
-  return bm::ibetac(r, static_cast<double>(k) + 1, p, precise);
+  return special::ibetac(r, static_cast<double>(k) + 1, p);
 }
 
 double negative_binomial_shape_slope(double r, double p, std::int64_t k) {

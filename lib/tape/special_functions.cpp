@@ -22,6 +22,8 @@
 #include <boost/math/special_functions/spherical_harmonic.hpp>
 #include <boost/math/special_functions/zeta.hpp>
 
+#include "binomial_term.hpp"
+
 namespace stoat::special {
 
 namespace {
@@ -52,6 +54,19 @@ struct LargeGammaTails {
     const double z = e * std::sqrt(a / 2);
     p = 0.5 * std::erfc(-z) - s;
     q = 0.5 * std::erfc(z) + s;
+  }
+};
+
+/// I_x(a, b) and 1 - I_x(a, b) for a large sum of the shapes, where Boost.Math 1.74 loses a digit as it grows tenfold, and all of
+/// them beyond 10^12: by continued fraction, of about sqrt(a + b) steps at the mean.
+struct LargeBetaTails {
+  double p, q;
+  static bool covers(double a, double b, double x) { return a + b > 500 && std::isfinite(a + b) && x > 0 && x < 1; }
+  LargeBetaTails(double a, double b, double x) {
+    const double y = 1 - x, lambda = a * y - b * x;
+    const double power = static_cast<double>(std::exp(detail::log_beta_power(a, b, x, 1 - static_cast<detail::Long>(x))));
+    if (lambda >= 0) p = power * detail::beta_fraction(a, b, x, y, lambda), q = 1 - p;
+    else q = power * detail::beta_fraction(b, a, y, x, -lambda), p = 1 - q;
   }
 };
 
@@ -91,13 +106,21 @@ double gamma_density(double a, double x) {
 }
 
 double beta(double x, double y) { return x > 0 && y > 0 ? bm::beta(x, y, quiet) : nan; }
-double ibeta(double a, double b, double x) { return a > 0 && b > 0 && x >= 0 && x <= 1 ? bm::ibeta(a, b, x, quiet) : nan; }
-double ibetac(double a, double b, double x) { return a > 0 && b > 0 && x >= 0 && x <= 1 ? bm::ibetac(a, b, x, quiet) : nan; }
+double ibeta(double a, double b, double x) {
+  if (!(a > 0 && b > 0 && x >= 0 && x <= 1)) return nan;
+  return LargeBetaTails::covers(a, b, x) ? LargeBetaTails(a, b, x).p : bm::ibeta(a, b, x, quiet);
+}
+double ibetac(double a, double b, double x) {
+  if (!(a > 0 && b > 0 && x >= 0 && x <= 1)) return nan;
+  return LargeBetaTails::covers(a, b, x) ? LargeBetaTails(a, b, x).q : bm::ibetac(a, b, x, quiet);
+}
 double beta_density(double a, double b, double x) {
   if (!(a > 0 && b > 0 && x >= 0 && x <= 1)) return nan;
   if (x == 0) return a < 1 ? infinity : a == 1 ? b : 0;
   if (x == 1) return b < 1 ? infinity : b == 1 ? a : 0;
-  return bm::ibeta_derivative(a, b, x, quiet);
+  if (!LargeBetaTails::covers(a, b, x)) return bm::ibeta_derivative(a, b, x, quiet);
+  const detail::Long y = 1 - static_cast<detail::Long>(x);
+  return static_cast<double>(std::exp(detail::log_beta_power(a, b, x, y)) / x / y);
 }
 
 double expint(double x) { return bm::expint(x, quiet); }

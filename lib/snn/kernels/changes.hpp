@@ -4,6 +4,7 @@
 
 namespace stoat::snn::kernels::STOAT_ISA {
 
+// NOLINTBEGIN(misc-definitions-in-headers): every file that includes this has its own, for its instruction set
 namespace {
 
 /// One bit for each of `pad` units from `unit` on.
@@ -222,6 +223,7 @@ void change_readout(const ReadoutChange<T>& m) {
   if (at < m.stride) readout_block<T, V>(m, at);
 }
 
+// NOLINTEND(misc-definitions-in-headers)
 }  // namespace
 
 }  // namespace stoat::snn::kernels::STOAT_ISA

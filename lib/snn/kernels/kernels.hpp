@@ -16,6 +16,7 @@
 
 namespace stoat::snn::kernels::STOAT_ISA {
 
+// NOLINTBEGIN(misc-definitions-in-headers): every file that includes this has its own, for its instruction set
 namespace {
 
 template <class T>
@@ -467,6 +468,7 @@ constexpr Kernels<T> table() {
           &change_readout<T>};
 }
 
+// NOLINTEND(misc-definitions-in-headers)
 }  // namespace
 
 const Kernels<float> floats = table<float>();
