@@ -57,8 +57,22 @@ double log_gamma_density(double a, double x) {
   const auto formula = [&] { return times_log(a - 1, x) - x - std::lgamma(a); };
   return x == 0 || std::isinf(x) ? formula() : log_of(special::gamma_density(a, x), formula);
 }
-double gamma_p_inverse(double a, double p) { return is_probability(p) ? bm::gamma_p_inv(a, p, quiet) : nan; }
-double gamma_q_inverse(double a, double q) { return is_probability(q) ? bm::gamma_q_inv(a, q, quiet) : nan; }
+double gamma_p_inverse(double a, double p) {
+  if (!is_probability(p)) return nan;
+  if (!(a > large_shape && p > 0 && p < 1)) return bm::gamma_p_inv(a, p, quiet);
+  if (p > 0.5) return gamma_q_inverse(a, 1 - p);
+  return polished(
+      LargeGamma(a, special::normal_quantile(p)).value, p, 1, [a](double x) { return special::gamma_p(a, x); },
+      [a](double x) { return special::gamma_density(a, x); });
+}
+double gamma_q_inverse(double a, double q) {
+  if (!is_probability(q)) return nan;
+  if (!(a > large_shape && q > 0 && q < 1)) return bm::gamma_q_inv(a, q, quiet);
+  if (q > 0.5) return gamma_p_inverse(a, 1 - q);
+  return polished(
+      LargeGamma(a, -special::normal_quantile(q)).value, q, -1, [a](double x) { return special::gamma_q(a, x); },
+      [a](double x) { return special::gamma_density(a, x); });
+}
 
 double gamma_excess(double d, double t) {
   // v - 1 - log v = 3 t + 3 t^2 + t^3 - 3 log(1 + t), and log1pmx is log(1 + t) - t

@@ -9,7 +9,6 @@
 #include <limits>
 
 #include <boost/math/constants/constants.hpp>
-#include <boost/math/special_functions/beta.hpp>
 #include <boost/math/special_functions/erf.hpp>
 #include <boost/math/special_functions/gamma.hpp>
 

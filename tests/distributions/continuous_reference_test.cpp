@@ -218,6 +218,20 @@ TEST_CASE("StudentT: derivatives in many degrees of freedom") {
     }
 }
 
+TEST_CASE("quantiles of large shapes") {
+  for (const double a : {1e4, 0.9e5, 1.1e5, 1e9, 1e12, 1e15})
+    for (const double p : {1e-300, 1e-12, 0.02, 0.5, 0.8, 1 - 1e-9}) {
+      CAPTURE(a);
+      CAPTURE(p);
+      const Gamma gamma(a, 1.0);
+      const double x = gamma.quantile(p), sd = std::sqrt(a), tolerance = 1e-9 + 4 * 2.3e-16 * a / sd * std::max(1.0, -std::log(p));
+      CHECK(gamma.cdf(x) == doctest::Approx(p).epsilon(tolerance).scale(0));
+      CHECK(gamma.survival(x) == doctest::Approx(1 - p).epsilon(tolerance * 40).scale(0));
+      const Beta beta(a, 2 * a);
+      CHECK(beta.cdf(beta.quantile(p)) == doctest::Approx(p).epsilon(100 * tolerance).scale(0));
+    }
+}
+
 TEST_CASE("densities of vector laws") {
   // Dirichlet of two components is Beta of one.
   for (const double x : {1e-8, 0.2, 0.9})

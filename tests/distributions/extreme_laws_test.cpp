@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -137,6 +138,32 @@ TEST_CASE("NegativeBinomial: derivatives in r where its law is nearly normal") {
       CHECK(static_cast<double>(second / mass) ==
             doctest::Approx(q / (p * p) + 2 * q / p * static_cast<double>(mean - c)).epsilon(1e-3));
     }
+}
+
+TEST_CASE("tails of laws of huge means are those of Edgeworth's expansion") {
+  const auto check = [](const auto& law, double mean, double variance, double skewness) {
+    const double sd = std::sqrt(variance), centre = std::floor(mean);
+    for (const double z : {-3.0, -1.0, 0.0, 0.01, 2.0}) {
+      CAPTURE(z);
+      const double k = centre + std::floor(z * sd), at = (k - centre + (centre - mean) + 0.5) / sd;
+      const double density = std::exp(-at * at / 2) / std::sqrt(2 * std::numbers::pi),
+                   skew = density * skewness / 6 * (at * at - 1);
+      const auto outcome = static_cast<std::int64_t>(k);
+      CHECK(law.cdf(outcome) == doctest::Approx(normal_cdf(at) - skew).epsilon(1e-8).scale(0));
+      CHECK(law.survival(outcome) == doctest::Approx(normal_cdf(-at) + skew).epsilon(1e-8).scale(0));
+    }
+  };
+  for (const double mean : {1e10, 1e12, 1e14, 1e15}) {
+    CAPTURE(mean);
+    check(Poisson(mean), mean, mean, 1 / std::sqrt(mean));
+    for (const double p : {0.25, 0.5}) {
+      CAPTURE(p);
+      check(Binomial(static_cast<std::int64_t>(2 * mean), p), 2 * mean * p, 2 * mean * p * (1 - p),
+            (1 - 2 * p) / std::sqrt(2 * mean * p * (1 - p)));
+      check(NegativeBinomial(mean / 4, p), mean / 4 * (1 - p) / p, mean / 4 * (1 - p) / (p * p),
+            (2 - p) / std::sqrt(mean / 4 * (1 - p)));
+    }
+  }
 }
 
 TEST_CASE("parameters whose counts double precision cannot tell apart are refused, up to there none") {

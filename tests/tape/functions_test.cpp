@@ -663,6 +663,31 @@ TEST_CASE("ibeta: derivatives for large shapes") {
     }
 }
 
+TEST_CASE("beta densities and tails for large shapes") {
+  const double pi = std::acos(-1.0);
+  for (const double a : {300.0, 1e4, 1e7, 1e12, 1e15}) {
+    CAPTURE(a);
+    // Gamma(2 a) / (Gamma(a)^2 4^(a-1)) = 2 sqrt(a / pi) (1 - 1 / (8 a) + 1 / (128 a^2) + ...)
+    CHECK(beta_density(a, a, 0.5) ==
+          doctest::Approx(2 * std::sqrt(a / pi) * (1 - 1 / (8 * a) * (1 - 1 / (16 * a)))).epsilon(1e-9).scale(0));
+    CHECK(ibeta(a, a, 0.5) == doctest::Approx(0.5).epsilon(1e-12));
+    for (const double z : {-3.0, -1.0, 2.0}) {
+      CAPTURE(z);
+      // Symmetric: normal but for terms 1 / a.
+      const double x = 0.5 + z * std::sqrt(1 / (8 * a + 4)), at = (x - 0.5) * std::sqrt(8 * a + 4);
+      CHECK(ibeta(a, a, x) == doctest::Approx(normal_cdf(at)).epsilon(1e-9 + 10 / a).scale(0));
+      CHECK(ibetac(a, a, x) == doctest::Approx(normal_cdf(-at)).epsilon(1e-9 + 10 / a).scale(0));
+      CHECK(ibeta(a, a, x) + ibetac(a, a, x) == doctest::Approx(1).epsilon(1e-15));
+    }
+    // Around where the formula changes, against closed forms: I_x(a, 1) = x^a, I_x(a, 2) = x^a (1 + a (1 - x)).
+    for (const double shape : {a, 498.0, 499.0, 501.0}) {
+      const double y = 2 / shape, power = std::exp(shape * std::log1p(-y));
+      CHECK(ibetac(1.0, shape, y) == doctest::Approx(power).epsilon(1e-12).scale(0));
+      CHECK(ibetac(2.0, shape, y) == doctest::Approx(power * (1 + shape * y)).epsilon(1e-12).scale(0));
+    }
+  }
+}
+
 TEST_CASE("gamma and beta densities: derivatives in large shapes") {
   using Long = long double;
   using boost::math::digamma;

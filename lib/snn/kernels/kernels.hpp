@@ -468,10 +468,10 @@ constexpr Kernels<T> table() {
           &change_readout<T>};
 }
 
-// NOLINTEND(misc-definitions-in-headers)
 }  // namespace
 
 const Kernels<float> floats = table<float>();
 const Kernels<double> doubles = table<double>();
+// NOLINTEND(misc-definitions-in-headers)
 
 }  // namespace stoat::snn::kernels::STOAT_ISA
