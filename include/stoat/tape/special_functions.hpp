@@ -1,7 +1,8 @@
 // stoat/tape/special_functions.hpp: gamma, beta and normal functions, and the special functions of <cmath>.
 //
-// Values come from Boost.Math, compiled into the library so that its headers stay out of this one, and are computed in double.
-// Outside a domain they are NaN or infinite, like those of <cmath>. The columns are those of functions.hpp.
+// Values come from Boost.Math, compiled into the library so that its headers stay out of this one, and are computed in double; the
+// gamma and beta laws of large shapes, where it loses digits, have formulas of our own. Outside a domain they are NaN or infinite,
+// like those of <cmath>. The columns are those of functions.hpp.
 #pragma once
 
 #include <stoat/tape/functions.hpp>
