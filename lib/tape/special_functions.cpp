@@ -63,10 +63,14 @@ struct LargeBetaTails {
   double p, q;
   static bool covers(double a, double b, double x) { return a + b > 500 && std::isfinite(a + b) && x > 0 && x < 1; }
   LargeBetaTails(double a, double b, double x) {
-    const double y = 1 - x, lambda = a * y - b * x;
-    const double power = static_cast<double>(std::exp(detail::log_beta_power(a, b, x, 1 - static_cast<detail::Long>(x))));
-    if (lambda >= 0) p = power * detail::beta_fraction(a, b, x, y, lambda), q = 1 - p;
-    else q = power * detail::beta_fraction(b, a, y, x, -lambda), p = 1 - q;
+    // In long double: what thousands of steps round away adds up.
+    using detail::Long;
+    const Long y = 1 - static_cast<Long>(x), lambda = a * y - static_cast<Long>(b) * x;
+    const Long power = std::exp(detail::log_beta_power(a, b, x, y));
+    const Long tail =
+        power * (lambda >= 0 ? detail::beta_fraction<Long>(a, b, x, y, lambda) : detail::beta_fraction<Long>(b, a, y, x, -lambda));
+    p = static_cast<double>(lambda >= 0 ? tail : 1 - tail);
+    q = static_cast<double>(lambda >= 0 ? 1 - tail : tail);
   }
 };
 
