@@ -415,7 +415,7 @@ Matrix<S> solved_triangular(Triangle which, const Matrix<S>& left, const Matrix<
     if (base_value(values(i, i)) == 0) no_pivot(what, "singular", i);
   Eigen::MatrixX<T> x = copy_of(b.run().view());
   solve_in_place({which}, copy_of(values), x);
-  const Matrix<S> y = result<S>(x);
+  Matrix<S> y = result<S>(x);
   if constexpr (is_var<S>)
     if (any_active(a, b)) return recorded(y, TriangularBlock<T>{which, a.run(), b.run(), y.data()});
   return y;
@@ -427,7 +427,7 @@ Matrix<S> solved(const Matrix<S>& left, const Matrix<S>& right) {
   check_system("solve", left, right);
   const Matrix<S> a = without_repeats(left), b = without_repeats(right);
   const Factors<T> f("solve", copy_of(a.run().view()));
-  const Matrix<S> y = result<S>(f.solve(copy_of(b.run().view())));
+  Matrix<S> y = result<S>(f.solve(copy_of(b.run().view())));
   if constexpr (is_var<S>)
     if (any_active(a, b) && a.rows() > 0) return recorded(y, SolveBlock<T>{StoredFactors<T>(f), a.run(), b.run(), y.data()});
   return y;
@@ -442,7 +442,7 @@ Matrix<S> solved_spd(const Matrix<S>& left, const Matrix<S>& right) {
   Eigen::MatrixX<T> x = copy_of(b.run().view());
   solve_in_place({Triangle::lower}, l, x);
   solve_in_place({Triangle::lower, false, true}, l, x);
-  const Matrix<S> y = result<S>(x);
+  Matrix<S> y = result<S>(x);
   if constexpr (is_var<S>)
     if (any_active(a, b)) return recorded(y, SpdSolveBlock<T>{stored(l), a.run(), b.run(), y.data()});
   return y;
@@ -453,7 +453,7 @@ Matrix<S> cholesky_factor(const Matrix<S>& all) {
   using T = ValueOf<S>;
   check_square("cholesky", all.rows(), all.cols());
   const Matrix<S> a = without_repeats(all);
-  const Matrix<S> y = result<S>(factorise_spd<T>("cholesky", copy_of(a.run().view())));
+  Matrix<S> y = result<S>(factorise_spd<T>("cholesky", copy_of(a.run().view())));
   if constexpr (is_var<S>)
     if (a.active()) return recorded(y, CholeskyBlock<T>{a.run(), y.data()});
   return y;
@@ -465,7 +465,7 @@ Matrix<S> inverted(const Matrix<S>& all) {
   check_square("inverse", all.rows(), all.cols());
   const Matrix<S> a = without_repeats(all);
   const Factors<T> f("inverse", copy_of(a.run().view()));
-  const Matrix<S> y = result<S>(f.solve(Square<T>::Identity(a.rows(), a.rows())));
+  Matrix<S> y = result<S>(f.solve(Square<T>::Identity(a.rows(), a.rows())));
   if constexpr (is_var<S>)
     if (a.active()) return recorded(y, InverseBlock<T>{a.run(), y.data()});
   return y;
