@@ -12,6 +12,7 @@
 
 namespace stoat::vector_math::STOAT_ISA {
 
+// NOLINTBEGIN(misc-definitions-in-headers): every file that includes this has its own, for its instruction set
 namespace {
 
 typedef double Doubles __attribute__((vector_size(STOAT_ISA_BYTES)));
@@ -89,5 +90,6 @@ const Table table = {
     STOAT_VECTOR_UNARY(X) STOAT_VECTOR_BINARY(X)
 #undef X
 };
+// NOLINTEND(misc-definitions-in-headers)
 
 }  // namespace stoat::vector_math::STOAT_ISA
