@@ -84,7 +84,6 @@ STOAT_VECTOR_BINARY(X)
 
 }  // namespace
 
-extern const Table table;
 const Table table = {
 #define X(name) name, name,
     STOAT_VECTOR_UNARY(X) STOAT_VECTOR_BINARY(X)
